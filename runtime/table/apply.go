@@ -1,0 +1,170 @@
+package table
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/obsd-io/obsd/runtime/abi"
+)
+
+// edit applies checked edits, a row at a time.
+func (s *Session) edit(r result) {
+	for at := 0; at < len(r.edits); {
+		row, sets, end := run(r.edits, at)
+		record := s.logs.records[s.lo+int(row)]
+		attributes := record.Attributes()
+		if sets > 0 {
+			attributes.EnsureCapacity(attributes.Len() + sets)
+		}
+		for ; at < end; at += abi.EditSize {
+			e := editAt(r.edits, at)
+			if e.op != abi.OpSetAttribute && e.op != abi.OpDeleteAttribute {
+				s.editField(r, e, record)
+				continue
+			}
+			var key string
+			if e.name == abi.NameInline {
+				at += abi.EditSize
+				key = arenaText(r, editAt(r.edits, at).cell)
+			} else {
+				key = s.names[e.name].text
+			}
+			s.editAttribute(r, e, attributes, key)
+		}
+	}
+}
+
+// run finds the end of the edits of one row, and how many attributes they set.
+func run(edits []byte, at int) (row uint32, sets, end int) {
+	row = le.Uint32(edits[at:])
+	for end = at; end < len(edits) && le.Uint32(edits[end:]) == row; end += abi.EditSize {
+		if abi.Op(edits[end+6]) == abi.OpSetAttribute {
+			sets++
+		}
+	}
+	return row, sets, end
+}
+
+func (s *Session) editAttribute(r result, e edit, attributes pcommon.Map, key string) {
+	switch {
+	case e.op == abi.OpDeleteAttribute:
+		attributes.Remove(key)
+	case e.typ == abi.TypeInt:
+		attributes.PutInt(key, int64(e.cell))
+	case s.isString(e):
+		attributes.PutStr(key, s.stringOf(r, e))
+	default:
+		s.put(r, e, attributes.PutEmpty(key))
+	}
+}
+
+func (s *Session) editField(r result, e edit, record plog.LogRecord) {
+	switch e.op {
+	case abi.OpSetBody:
+		s.put(r, e, record.Body())
+	case abi.OpSetSeverity:
+		record.SetSeverityNumber(plog.SeverityNumber(e.cell))
+	case abi.OpSetSeverityText:
+		record.SetSeverityText(s.stringOf(r, e))
+	case abi.OpSetTime:
+		record.SetTimestamp(pcommon.Timestamp(e.cell))
+	}
+}
+
+// isString says whether a value becomes a string; a slice of bytes stays bytes.
+func (s *Session) isString(e edit) bool {
+	if e.typ < abi.TypeSlice {
+		return e.typ == abi.TypeString || e.typ == abi.TypeName
+	}
+	_, typ, _ := s.sliced(e)
+	return typ != abi.TypeBytes
+}
+
+// stringOf is the text of a checked string.
+func (s *Session) stringOf(r result, e edit) string {
+	switch e.typ {
+	case abi.TypeString:
+		return arenaText(r, e.cell)
+	case abi.TypeName:
+		return s.names[e.cell].text
+	}
+	text, _, _ := s.sliced(e)
+	offset, length := uint32(e.cell), uint32(e.cell>>32)
+	cut := text[offset : offset+length]
+	// The whole is valid UTF-8, so a cut is valid unless it splits a character.
+	if len(cut) > 0 && (!utf8.RuneStart(cut[0]) || int(offset+length) < len(text) && !utf8.RuneStart(text[offset+length])) {
+		return strings.ToValidUTF8(cut, "\uFFFD")
+	}
+	return cut
+}
+
+// put sets any value.
+func (s *Session) put(r result, e edit, v pcommon.Value) {
+	switch {
+	case e.typ == abi.TypeInt:
+		v.SetInt(int64(e.cell))
+	case e.typ == abi.TypeDouble:
+		v.SetDouble(math.Float64frombits(e.cell))
+	case e.typ == abi.TypeBool:
+		v.SetBool(e.cell != 0)
+	case e.typ == abi.TypeBytes:
+		v.SetEmptyBytes().FromRaw(arenaBytes(r, e.cell))
+	case e.typ == abi.TypeJSON:
+		putJSON(v, arenaText(r, e.cell))
+	case s.isString(e):
+		v.SetStr(s.stringOf(r, e))
+	default: // a slice of bytes
+		text, _, _ := s.sliced(e)
+		offset, length := uint32(e.cell), uint32(e.cell>>32)
+		v.SetEmptyBytes().FromRaw([]byte(text[offset : offset+length]))
+	}
+}
+
+// putJSON sets a map or an array from its text; what is not JSON stays a string.
+func putJSON(v pcommon.Value, text string) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var raw any
+	if err := dec.Decode(&raw); err != nil || dec.More() {
+		v.SetStr(text)
+		return
+	}
+	fromRaw(v, raw)
+}
+
+func fromRaw(v pcommon.Value, raw any) {
+	switch raw := raw.(type) {
+	case nil:
+	case string:
+		v.SetStr(raw)
+	case bool:
+		v.SetBool(raw)
+	case json.Number:
+		if n, err := raw.Int64(); err == nil {
+			v.SetInt(n)
+		} else if f, err := raw.Float64(); err == nil {
+			v.SetDouble(f)
+		} else {
+			v.SetStr(raw.String())
+		}
+	case []any:
+		slice := v.SetEmptySlice()
+		slice.EnsureCapacity(len(raw))
+		for _, item := range raw {
+			fromRaw(slice.AppendEmpty(), item)
+		}
+	case map[string]any:
+		m := v.SetEmptyMap()
+		m.EnsureCapacity(len(raw))
+		for _, key := range slices.Sorted(maps.Keys(raw)) {
+			fromRaw(m.PutEmpty(key), raw[key])
+		}
+	}
+}
