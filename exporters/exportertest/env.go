@@ -32,9 +32,9 @@ type env struct {
 	started []*target
 }
 
-func newEnv(s Suite, signal pipeline.Signal) (*env, error) {
+func newEnv(s Suite, signal pipeline.Signal) *env {
 	core, logs := observer.New(zapcore.DebugLevel)
-	return &env{suite: s, signal: signal, srv: newServer(s), logs: logs, logger: zap.New(core)}, nil
+	return &env{suite: s, signal: signal, srv: newServer(s), logs: logs, logger: zap.New(core)}
 }
 
 // direct has neither queue nor retry, so push returns the exporter's own verdict.

@@ -124,11 +124,7 @@ func (s Suite) retryKey() string {
 func (s Suite) runCheck(ctx context.Context, signal pipeline.Signal, c check) (err error) {
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	e, err := newEnv(s, signal)
-	if err != nil {
-		cancel()
-		return err
-	}
+	e := newEnv(s, signal)
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())

@@ -207,7 +207,8 @@ func TestSuiteFinds(t *testing.T) {
 		{"413 is never split", modelFaults{neverSplits: true}, "413 is split", "push: Permanent error: "},
 		{"413 takes good records along", modelFaults{neverSplits: true}, "413 for one record is not retried", "0 of the 9 records"},
 		{
-			"413 is retried", modelFaults{verdicts: map[int]func(error) error{413: func(err error) error { return err }}},
+			"413 is retried",
+			modelFaults{verdicts: map[int]func(error) error{413: func(err error) error { return err }}},
 			"413 for one record is not retried", "verdict is retryable for a record that never fits",
 		},
 		{"body is not read", modelFaults{bodyIgnored: true}, "garbage with 200 is retried", "verdict is delivered, want retryable"},

@@ -30,7 +30,7 @@ func (r *fileLog) restore(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	r.positions = newPositions(client, func(err error) {
+	r.positions = newPositions(client, func(err error) { //nolint:contextcheck // positions are stored while the receiver lives, not while it starts
 		r.tel.unsaved.Add(r.ctx, 1, r.tel.attrs)
 		if r.quiet.allow("storage") {
 			r.log.Warn("file_log: positions cannot be stored: reading goes on, but what is sent now would be sent again after a restart",

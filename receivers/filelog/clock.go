@@ -51,7 +51,7 @@ func parseMinute(b []byte) (int64, bool) {
 	day, ok4 := twoDigits(b[8], b[9], 31)
 	hour, ok5 := twoDigits(b[11], b[12], 23)
 	minute, ok6 := twoDigits(b[14], b[15], 59)
-	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6) {
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
 		return 0, false
 	}
 	year := century*100 + inCentury

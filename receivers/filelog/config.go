@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,10 +190,8 @@ func validateGlobs(key string, globs []string) error {
 }
 
 func oneOf(key, value string, words ...string) error {
-	for _, word := range words {
-		if value == word {
-			return nil
-		}
+	if slices.Contains(words, value) {
+		return nil
 	}
 	return fmt.Errorf("%s: %q: must be %s", key, value, strings.Join(words, " or "))
 }

@@ -164,7 +164,7 @@ func (f *follower) check(st fileStat, now time.Time) {
 	known, written := g.size, g.mtime
 	g.size, g.mtime = st.size, st.mtime
 	if st.size < g.offset || st.size < known {
-		f.restart(known, now)
+		f.restart(known)
 		return
 	}
 	if (st.size == g.offset && st.mtime == written) || !f.open(g, now) {
@@ -174,12 +174,12 @@ func (f *follower) check(st fileStat, now time.Time) {
 	if err != nil {
 		f.trouble(err, g, now)
 	} else if !same {
-		f.restart(known, now)
+		f.restart(known)
 	}
 }
 
 // restart begins the current file anew, after what was left unread has been looked for in a copy of the old content.
-func (f *follower) restart(known int64, now time.Time) {
+func (f *follower) restart(known int64) {
 	g := f.current
 	f.r.tel.restarted.Add(f.r.ctx, 1, f.r.tel.attrs)
 	f.r.log.Debug("file_log: file was truncated: reading it from its start", zap.String("path", f.path), zap.Int64("offset", g.offset))

@@ -105,9 +105,6 @@ func cutTag(b []byte) ([]byte, bool) {
 	if b[0] != ':' {
 		return nil, false
 	}
-	space := bytes.IndexByte(b, ' ')
-	if space < 0 {
-		return nil, true
-	}
-	return b[space+1:], true
+	_, rest, _ := bytes.Cut(b, []byte{' '})
+	return rest, true
 }

@@ -142,7 +142,7 @@ func (w *worker) step(f *follower, g *generation, last bool) outcome {
 		w.batch.begin(f.resource, data[:cut], now)
 		before := g.asm
 		taken := w.batch.addChunk(&g.asm, data[:cut], g.offset)
-		return w.send(f, g, before, data[:taken], now)
+		return w.send(f, g, before, data[:taken])
 	}
 	if n == len(w.buf) && n < w.longest() {
 		w.buf = make([]byte, min(2*len(w.buf), w.longest()))
@@ -189,16 +189,13 @@ func (w *worker) longHead(f *follower, g *generation, data []byte, now time.Time
 	if body := bytes.TrimLeft(e.body[:n], "\x00"); len(body) > 0 {
 		b.emit(body, e)
 	}
-	return w.send(f, g, before, data[:head+n], now)
+	return w.send(f, g, before, data[:head+n])
 }
 
 // longRest goes on in a line that is too long for the buffer: it makes more records of it, or passes over it, until its newline.
 func (w *worker) longRest(f *follower, g *generation, data []byte, now time.Time, last bool) outcome {
 	b := &w.batch
-	piece, ended := data, false
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		piece, ended = data[:i], true
-	}
+	piece, _, ended := bytes.Cut(data, []byte{'\n'})
 	if len(piece) > b.maxLogSize && !b.truncate {
 		piece, ended = piece[:cutAt(piece, b.maxLogSize)], false
 	} else if !ended && !b.truncate && len(piece) < b.maxLogSize && !last {
@@ -224,7 +221,7 @@ func (w *worker) longRest(f *follower, g *generation, data []byte, now time.Time
 		g.asm.long = longLine{}
 		taken++
 	}
-	return w.send(f, g, before, data[:taken], now)
+	return w.send(f, g, before, data[:taken])
 }
 
 // flushDue says whether the file has been quiet for long enough to send a line that has no newline.
@@ -285,7 +282,7 @@ func (w *worker) flushLine(f *follower, g *generation, data []byte, now time.Tim
 	w.batch.begin(f.resource, data, now)
 	before := g.asm
 	w.batch.addLine(&g.asm, data, g.offset)
-	return w.send(f, g, before, data, now)
+	return w.send(f, g, before, data)
 }
 
 // flushPartials sends the messages that due picks, whose end does not come.
@@ -313,11 +310,11 @@ func (w *worker) flushPartials(f *follower, g *generation, now time.Time, due fu
 	if !begun {
 		return atEnd
 	}
-	return w.send(f, g, before, nil, now)
+	return w.send(f, g, before, nil)
 }
 
 // send delivers the batch and moves the position over data. before is put back if the batch is refused.
-func (w *worker) send(f *follower, g *generation, before assembly, data []byte, now time.Time) outcome {
+func (w *worker) send(f *follower, g *generation, before assembly, data []byte) outcome {
 	if out := w.deliver(f); out != sent {
 		g.asm = before
 		return out

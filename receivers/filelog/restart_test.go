@@ -41,7 +41,8 @@ func TestRestart(t *testing.T) {
 		{"new lines", "one\n", []string{"one"}, func(t *testing.T, path string) { add(t, path, "two\n") }, []string{"two"}},
 		{"new file", "one\n", []string{"one"}, func(t *testing.T, path string) { write(t, filepath.Dir(path)+"/b.log", "two\n") }, []string{"two"}},
 		{
-			"rotated", "one\n", []string{"one"},
+			"rotated", "one\n",
+			[]string{"one"},
 			func(t *testing.T, path string) {
 				add(t, path, "two\n")
 				rename(t, path, path+".1")
@@ -50,7 +51,8 @@ func TestRestart(t *testing.T) {
 			[]string{"two", "three"},
 		},
 		{
-			"rotated to a name of another kind", "one\n", []string{"one"},
+			"rotated to a name of another kind", "one\n",
+			[]string{"one"},
 			func(t *testing.T, path string) {
 				add(t, path, "two\n")
 				rename(t, path, filepath.Join(filepath.Dir(path), "old-app"))
@@ -59,7 +61,8 @@ func TestRestart(t *testing.T) {
 			[]string{"two", "three"},
 		},
 		{
-			"rotated several times", "one\n", []string{"one"},
+			"rotated several times", "one\n",
+			[]string{"one"},
 			func(t *testing.T, path string) {
 				add(t, path, "two\n")
 				rename(t, path, path+".3")
@@ -73,7 +76,8 @@ func TestRestart(t *testing.T) {
 			[]string{"two", "three", "four", "five"},
 		},
 		{
-			"renamed, nothing new at the path", "one\n", []string{"one"},
+			"renamed, nothing new at the path", "one\n",
+			[]string{"one"},
 			func(t *testing.T, path string) {
 				add(t, path, "two\n")
 				rename(t, path, path+".1")
@@ -83,7 +87,8 @@ func TestRestart(t *testing.T) {
 		{"truncated", "one\nand more\n", []string{"one", "and more"}, func(t *testing.T, path string) { write(t, path, "two\n") }, []string{"two"}},
 		{"written anew and longer", "one\n", []string{"one"}, func(t *testing.T, path string) { write(t, path, "two\nthree\nfour\n") }, []string{"two", "three", "four"}},
 		{
-			"copytruncate", "this is the first line\n", []string{"this is the first line"},
+			"copytruncate", "this is the first line\n",
+			[]string{"this is the first line"},
 			func(t *testing.T, path string) {
 				write(t, path+".1", "this is the first line\ntwo\n")
 				write(t, path, "three\n")
@@ -91,7 +96,8 @@ func TestRestart(t *testing.T) {
 			[]string{"two", "three"},
 		},
 		{
-			"a copy is not read again", "this is the first line\n", []string{"this is the first line"},
+			"a copy is not read again", "this is the first line\n",
+			[]string{"this is the first line"},
 			func(t *testing.T, path string) {
 				rename(t, path, path+".1")
 				write(t, path+".2", "this is the first line\n")
@@ -102,12 +108,14 @@ func TestRestart(t *testing.T) {
 		},
 		{"unfinished line", "one\ntw", []string{"one"}, func(t *testing.T, path string) { add(t, path, "o\n") }, []string{"two"}},
 		{
-			"partial message", criLine(1, "stdout", "F", "one") + criLine(2, "stdout", "P", "tw") + criLine(3, "stderr", "F", "other"), []string{"one", "other"},
+			"partial message", criLine(1, "stdout", "F", "one") + criLine(2, "stdout", "P", "tw") + criLine(3, "stderr", "F", "other"),
+			[]string{"one", "other"},
 			func(t *testing.T, path string) { add(t, path, criLine(4, "stdout", "F", "o")) },
 			[]string{"two"},
 		},
 		{
-			"partial message over rotation", criLine(1, "stdout", "F", "one") + criLine(2, "stdout", "P", "tw"), []string{"one"},
+			"partial message over rotation", criLine(1, "stdout", "F", "one") + criLine(2, "stdout", "P", "tw"),
+			[]string{"one"},
 			func(t *testing.T, path string) {
 				rename(t, path, path+".1")
 				write(t, path, criLine(3, "stdout", "F", "o"))
@@ -115,7 +123,8 @@ func TestRestart(t *testing.T) {
 			[]string{"two"},
 		},
 		{
-			"long message split before", criLine(1, "stdout", "P", strings.Repeat("a", 100)) + criLine(2, "stdout", "P", strings.Repeat("b", 100)), []string{strings.Repeat("a", 100) + strings.Repeat("b", 28)},
+			"long message split before", criLine(1, "stdout", "P", strings.Repeat("a", 100)) + criLine(2, "stdout", "P", strings.Repeat("b", 100)),
+			[]string{strings.Repeat("a", 100) + strings.Repeat("b", 28)},
 			func(t *testing.T, path string) { add(t, path, criLine(3, "stdout", "F", "end")) },
 			[]string{strings.Repeat("b", 72) + "end"},
 		},

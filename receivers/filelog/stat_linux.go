@@ -29,6 +29,7 @@ func fromSys(st *syscall.Stat_t) fileStat {
 		dir:     st.Mode&syscall.S_IFMT == syscall.S_IFDIR,
 	}
 }
+
 func (f osFile) stat() (fileStat, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -203,7 +203,9 @@ const (
 	OpSetAttribute    Op = 1
 	OpDeleteAttribute Op = 2 // type none
 	OpSetBody         Op = 3
-	OpSetSeverity     Op = 4 // type int: a SeverityNumber, 0 to 24
+	// OpSetSeverity sets the severity number, 0 to 24: type int; or number and text: type name, the number in the cell's
+	// low half, the name of the text in its high half.
+	OpSetSeverity     Op = 4
 	OpSetSeverityText Op = 5 // a string
 	OpSetTime         Op = 6 // type int: nanoseconds since 1970
 	OpExt             Op = 255

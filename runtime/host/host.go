@@ -82,14 +82,11 @@ func Load(ctx context.Context, s Settings) (*Plugin, error) {
 }
 
 func (p *Plugin) load(ctx context.Context) error {
-	if p.settings.Limits.TimePerBatch > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, loadTimeout)
-		defer cancel()
-	}
 	if err := p.compile(ctx); err != nil {
 		return err
 	}
+	ctx, cancel := p.loadDeadline(ctx)
+	defer cancel()
 	inst, err := p.instantiate(ctx)
 	if err != nil {
 		return err
@@ -120,6 +117,14 @@ func (p *Plugin) load(ctx context.Context) error {
 	p.attachSession(inst)
 	p.idle <- inst
 	return nil
+}
+
+// loadDeadline bounds what a guest does at its start. Compiling is the host's own work and is not bounded.
+func (p *Plugin) loadDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if p.settings.Limits.TimePerBatch > 0 {
+		return context.WithTimeout(ctx, loadTimeout)
+	}
+	return ctx, noCancel
 }
 
 func (p *Plugin) compile(ctx context.Context) error {
@@ -196,11 +201,8 @@ func (p *Plugin) Acquire(ctx context.Context) (*Instance, error) {
 
 // newInstance is for instances after the first: instantiate and configure, no second look at the manifest.
 func (p *Plugin) newInstance(ctx context.Context) (*Instance, error) {
-	if p.settings.Limits.TimePerBatch > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, loadTimeout)
-		defer cancel()
-	}
+	ctx, cancel := p.loadDeadline(ctx)
+	defer cancel()
 	inst, err := p.instantiate(ctx)
 	if err != nil {
 		return nil, err

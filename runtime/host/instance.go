@@ -99,7 +99,8 @@ func (i *Instance) BadOutput(fn string, err error) error {
 	return &Error{Plugin: i.plugin.settings.Name, Func: fn, Kind: KindBadOutput, Output: i.output.String(), Err: err}
 }
 
-var noCancel context.CancelFunc = func() {}
+// noCancel stands in where no deadline is set.
+func noCancel() {}
 
 func (i *Instance) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if d := i.plugin.settings.Limits.TimePerBatch; d > 0 {

@@ -58,7 +58,13 @@ func (s *Session) editAttribute(r result, e edit, attributes pcommon.Map, key st
 		attributes.Remove(key)
 	case e.typ == abi.TypeInt:
 		attributes.PutInt(key, int64(e.cell))
-	case s.isString(e):
+	case e.typ >= abi.TypeSlice: // before all else, since it is nearly every edit
+		if text, typ, _ := s.sliced(e); typ != abi.TypeBytes {
+			attributes.PutStr(key, slice(text, e.cell))
+			return
+		}
+		s.put(r, e, attributes.PutEmpty(key))
+	case e.typ == abi.TypeString || e.typ == abi.TypeName:
 		attributes.PutStr(key, s.stringOf(r, e))
 	default:
 		s.put(r, e, attributes.PutEmpty(key))
@@ -70,21 +76,15 @@ func (s *Session) editField(r result, e edit, record plog.LogRecord) {
 	case abi.OpSetBody:
 		s.put(r, e, record.Body())
 	case abi.OpSetSeverity:
-		record.SetSeverityNumber(plog.SeverityNumber(e.cell))
+		record.SetSeverityNumber(plog.SeverityNumber(uint32(e.cell)))
+		if e.typ == abi.TypeName {
+			record.SetSeverityText(s.names[e.cell>>32].text)
+		}
 	case abi.OpSetSeverityText:
 		record.SetSeverityText(s.stringOf(r, e))
 	case abi.OpSetTime:
 		record.SetTimestamp(pcommon.Timestamp(e.cell))
 	}
-}
-
-// isString says whether a value becomes a string; a slice of bytes stays bytes.
-func (s *Session) isString(e edit) bool {
-	if e.typ < abi.TypeSlice {
-		return e.typ == abi.TypeString || e.typ == abi.TypeName
-	}
-	_, typ, _ := s.sliced(e)
-	return typ != abi.TypeBytes
 }
 
 // stringOf is the text of a checked string.
@@ -96,10 +96,15 @@ func (s *Session) stringOf(r result, e edit) string {
 		return s.names[e.cell].text
 	}
 	text, _, _ := s.sliced(e)
-	offset, length := uint32(e.cell), uint32(e.cell>>32)
-	cut := text[offset : offset+length]
-	// The whole is valid UTF-8, so a cut is valid unless it splits a character.
-	if len(cut) > 0 && (!utf8.RuneStart(cut[0]) || int(offset+length) < len(text) && !utf8.RuneStart(text[offset+length])) {
+	return slice(text, e.cell)
+}
+
+// slice is the part of a text that a checked cell says. The whole is valid UTF-8, so a part is valid unless it splits a
+// character.
+func slice(text string, cell uint64) string {
+	offset, end := uint32(cell), uint32(cell)+uint32(cell>>32)
+	cut := text[offset:end]
+	if len(cut) > 0 && (!utf8.RuneStart(cut[0]) || int(end) < len(text) && !utf8.RuneStart(text[end])) {
 		return strings.ToValidUTF8(cut, "\uFFFD")
 	}
 	return cut
@@ -118,12 +123,14 @@ func (s *Session) put(r result, e edit, v pcommon.Value) {
 		v.SetEmptyBytes().FromRaw(arenaBytes(r, e.cell))
 	case e.typ == abi.TypeJSON:
 		putJSON(v, arenaText(r, e.cell))
-	case s.isString(e):
+	case e.typ >= abi.TypeSlice:
+		if text, typ, _ := s.sliced(e); typ == abi.TypeBytes {
+			v.SetEmptyBytes().FromRaw([]byte(text[uint32(e.cell):][:e.cell>>32]))
+			return
+		}
 		v.SetStr(s.stringOf(r, e))
-	default: // a slice of bytes
-		text, _, _ := s.sliced(e)
-		offset, length := uint32(e.cell), uint32(e.cell>>32)
-		v.SetEmptyBytes().FromRaw([]byte(text[offset : offset+length]))
+	default:
+		v.SetStr(s.stringOf(r, e))
 	}
 }
 

@@ -243,6 +243,12 @@ func (s *Session) checkEdit(r result, e edit, at int) (inline bool, err error) {
 		if !s.plan.writesSeverity {
 			return false, notDeclared("severity")
 		}
+		if e.op == abi.OpSetSeverity && e.typ == abi.TypeName {
+			if name := e.cell >> 32; name >= uint64(len(s.names)) {
+				return false, fmt.Errorf("severity_text: name %d was not announced", name)
+			}
+			e.typ, e.cell = abi.TypeInt, e.cell&0xffffffff
+		}
 		if e.op == abi.OpSetSeverity {
 			return false, checkInt(e, "severity_number", 24)
 		}

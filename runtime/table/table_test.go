@@ -24,9 +24,9 @@ func plan(t testing.TB, m abi.Manifest) *table.Plan {
 }
 
 func TestPlanErrors(t *testing.T) {
-	_, err := table.NewPlan(&abi.Manifest{Reads: []string{"body", "atributes.x", "resource.*", "attributes."}, Writes: []string{"severity_number", "body"}})
+	_, err := table.NewPlan(&abi.Manifest{Reads: []string{"body", "atrributes.x", "resource.*", "attributes."}, Writes: []string{"severity_number", "body"}})
 	const known = "; known are body, time, observed_time, severity_number, severity_text, attributes.<key>, attributes.*, resource.<key>"
-	require.EqualError(t, err, `manifest: reads: unknown column "atributes.x"`+known+"\n"+
+	require.EqualError(t, err, `manifest: reads: unknown column "atrributes.x"`+known+"\n"+
 		`manifest: reads: unknown column "resource.*"`+known+"\n"+`manifest: reads: unknown column "attributes."`+known+"\n"+
 		`manifest: writes: unknown "severity_number"; known are body, time, severity, attributes.<key>, attributes.*`)
 }
@@ -203,7 +203,7 @@ func (m *model) edit(row int, record plog.LogRecord) {
 		m.edits = append(m.edits, abi.Edit(uint32(row), name, op, typ), cell)
 	}
 	name := m.rand.IntN(len(writable))
-	switch m.rand.IntN(8) {
+	switch m.rand.IntN(9) {
 	case 0:
 		put(uint16(name), abi.OpDeleteAttribute, 0, 0)
 		record.Attributes().Remove(writable[name])
@@ -214,6 +214,10 @@ func (m *model) edit(row int, record plog.LogRecord) {
 	case 2:
 		put(0, abi.OpSetSeverity, abi.TypeInt, 17)
 		record.SetSeverityNumber(17)
+	case 6:
+		put(0, abi.OpSetSeverity, abi.TypeName, 9|uint64(len(m.names)-1)<<32)
+		record.SetSeverityNumber(9)
+		record.SetSeverityText(m.names[len(m.names)-1])
 	case 3:
 		put(0, abi.OpSetSeverityText, abi.TypeString, m.keep("LOUD"))
 		record.SetSeverityText("LOUD")
@@ -329,9 +333,10 @@ func TestRefused(t *testing.T) {
 	f("name value", one(edit(1, 0, abi.OpSetAttribute, abi.TypeName), 9), "edit 1: row 1: value: name 9 was not announced")
 	f("slice of no column", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|9), 0), "edit 1: row 1: value: a slice of column 9, which has no text in this row")
 	f("slice of a map", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|2), 0), "edit 1: row 1: value: a slice of column 2, which has no text in this row")
-	f("slice of a number", one(edit(2, 0, abi.OpSetAttribute, abi.TypeSlice|0), 0), "edit 1: row 2: value: a slice of column 0, which has no text in this row")
+	f("slice of a number", one(edit(2, 0, abi.OpSetAttribute, abi.TypeSlice), 0), "edit 1: row 2: value: a slice of column 0, which has no text in this row")
 	f("slice too long", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|1), abi.Cell(3, 3)), "edit 1: row 1: value: a slice of 3 bytes at 3 of column 1, which has 5")
 	f("severity", one(edit(1, 0, abi.OpSetSeverity, abi.TypeInt), 25), "edit 1: row 1: severity_number: type 2, value 25; want type 2, 0 to 24")
+	f("severity of an unknown name", one(edit(1, 0, abi.OpSetSeverity, abi.TypeName), 9|7<<32), "edit 1: row 1: severity_text: name 7 was not announced")
 	f("severity text", one(edit(1, 0, abi.OpSetSeverityText, abi.TypeInt), 25), "edit 1: row 1: severity_text: type 2 is not a string")
 	f("time", one(edit(1, 0, abi.OpSetTime, abi.TypeInt), 1<<63), "edit 1: row 1: time: type 2, value -9223372036854775808; want type 2, 0 to 9223372036854775807")
 	verdicts := func(v uint16, sets ...uint64) wasmtest.Result {
