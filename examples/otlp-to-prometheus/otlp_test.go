@@ -1,0 +1,80 @@
+// Package otlp holds the test of this example.
+package otlp
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/obsd-io/obsd/internal/e2e/backend"
+	"github.com/obsd-io/obsd/internal/e2e/daemon"
+	"github.com/obsd-io/obsd/internal/e2e/process"
+)
+
+// TestExample runs: obsd --config obsd.yaml; curl -d @metrics.json …/v1/metrics; and has a Prometheus scrape it.
+func TestExample(t *testing.T) {
+	backend.Need(t)
+	binary, err := daemon.Binary(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
+	config, err := os.ReadFile("obsd.yaml")
+	require.NoError(t, err)
+	grpc, otlp, scrape := freeAddr(t), freeAddr(t), freeAddr(t)
+
+	d, err := daemon.Start(t.Context(), daemon.Settings{
+		Binary: binary,
+		Config: string(config),
+		Env:    []string{"OTLP_GRPC=" + grpc, "OTLP_HTTP=" + otlp, "SCRAPE=" + scrape},
+		Dir:    t.TempDir(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, d.Stop(time.Minute))
+		if t.Failed() {
+			t.Log(d.Log())
+		}
+	})
+	require.NoError(t, prom.AddTarget(scrape, nil))
+	send(t, "http://"+otlp+"/v1/metrics", "metrics.json")
+
+	for query, want := range map[string]float64{
+		`orders_total{kind="book"}`:                             42,
+		`target_info{deployment_environment_name="production"}`: 1,
+	} {
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			samples, err := prom.Query(t.Context(), query)
+			require.NoError(c, err)
+			require.Len(c, samples, 1, query)
+			require.Equal(c, want, samples[0].Value, query)
+		}, time.Minute, 100*time.Millisecond)
+	}
+}
+
+// send posts a file as OTLP-JSON.
+func send(t *testing.T, url, file string) {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }() // it was read
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(answer))
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	addr, err := process.FreeAddr()
+	require.NoError(t, err)
+	return addr
+}
