@@ -1,0 +1,4 @@
+// Command route is a plugin that sends records to routes by rules, see its README.
+package main
+
+func main() {}
