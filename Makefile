@@ -33,7 +33,7 @@ build: plugins ## Build bin/obsd, with the bundled plugins inside
 
 plugins: $(MODULES) ## Build the bundled plugins to WebAssembly
 
-plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go runtime/abi/*.go) go.mod
+plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go sdk/*/*.go runtime/abi/*.go) go.mod
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugins/$*
 

@@ -43,7 +43,7 @@ type Config struct {
 type Limits struct {
 	// Memory is the most memory of one instance, as in 32MiB. Default 32MiB; Go plugins start with 4.
 	Memory ByteSize `mapstructure:"memory"`
-	// TimePerBatch bounds one call of the plugin, which gets at most 1,024 rows. Default 100ms.
+	// TimePerBatch bounds one call of the plugin, which gets at most 256 rows. Default 100ms.
 	// 0 switches the bound off: Go plugins then run several times faster, but one that never returns halts the daemon.
 	TimePerBatch time.Duration `mapstructure:"time_per_batch"`
 	// Instances is how many batches the plugin may work on at once. Default: as many as the daemon has processors.

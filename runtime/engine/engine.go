@@ -1,7 +1,7 @@
 // Package engine joins a plugin to pdata: it finds and loads the module, cuts batches into calls, and applies the
 // policy for failures. The components wasmprocessor and wasmconnector stand on it.
 //
-//	plog.Logs → table.Logs (flat rows) → for each 1,024 rows: an instance of host.Plugin → verdicts and edits
+//	plog.Logs → table.Logs (flat rows) → for each 256 rows: an instance of host.Plugin → verdicts and edits
 package engine
 
 import (
@@ -26,7 +26,7 @@ import (
 )
 
 // maxRows is the most rows of one call: a guest cannot be preempted, and the garbage collector waits for it.
-const maxRows = 1024
+const maxRows = 256
 
 // Engine runs one plugin. It is safe for concurrent use.
 type Engine struct {

@@ -150,19 +150,25 @@ func TestCacheFolder(t *testing.T) {
 // What a plugin returned is applied, and rows of a long batch are cut into several calls.
 func TestLogs(t *testing.T) {
 	result := wasmtest.Result{
-		Rows: 1024, Names: []string{"a"}, Verdicts: append([]uint16{1, 2}, make([]uint16, 1022)...),
-		Edits: []uint64{abi.Edit(3, 0, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 4)},
+		Rows: 256, Verdicts: append([]uint16{1, 2}, make([]uint16, 254)...),
+		Edits: []uint64{abi.Edit(3, abi.NameInline, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 4), abi.Edit(3, 0, abi.OpExt, abi.TypeString), abi.Cell(0, 1)},
+		Arena: "a",
 	}
-	e, err := load(t, write(t, wasmtest.Plugin{Result: &result}), componenttest.NewNopTelemetrySettings())
+	c := write(t, wasmtest.Plugin{Result: &result})
+	c.OnError = engine.Fail
+	e, err := load(t, c, componenttest.NewNopTelemetrySettings())
 	require.NoError(t, err)
 	require.Equal(t, []string{"r"}, e.Manifest().Routes)
-	ld := logs(1024)
+	ld := logs(512)
 	require.NoError(t, e.Logs(t.Context(), ld, func(rows *table.Logs) error {
 		require.Equal(t, []uint16{abi.Drop, abi.Route, abi.Keep}, rows.Verdicts[:3])
+		require.Equal(t, rows.Verdicts[:256], rows.Verdicts[256:])
 		return nil
 	}))
-	v, _ := ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(3).Attributes().Get("a")
-	require.Equal(t, "line", v.Str())
+	for _, row := range []int{3, 259} {
+		v, _ := ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(row).Attributes().Get("a")
+		require.Equal(t, "line", v.Str())
+	}
 }
 
 // A plugin that traps or returns garbage costs its rows what on_error says, and nothing else.

@@ -1,0 +1,111 @@
+package repotest
+
+import (
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// layers says for each folder what its packages may import of this module; the first pattern that fits decides. A
+// package may always import what is below its own folder's internal.
+var layers = []struct {
+	folder  string
+	imports []string
+	// tests lists what its tests may import besides.
+	tests []string
+}{
+	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector"}, nil},
+	{"cmd/obsd/internal/*", nil, nil},
+	{"receivers/*", nil, nil},
+	{"exporters/exportertest", nil, nil},
+	{"exporters/*", nil, []string{"exporters/exportertest"}},
+	{"runtime/wasmprocessor", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
+	{"runtime/wasmconnector", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
+	{"runtime/engine", []string{"runtime/table", "runtime/host", "runtime/abi", "plugins/builtin"}, []string{"internal/*"}},
+	{"runtime/table", []string{"runtime/abi"}, []string{"internal/*"}},
+	{"runtime/host", []string{"runtime/abi", "runtime/wasmbin"}, []string{"internal/*", "runtime/hosttest"}},
+	{"runtime/hosttest", []string{"runtime/host", "runtime/abi"}, nil},
+	{"runtime/wasmbin", []string{"runtime/abi"}, nil},
+	{"runtime/abi", nil, nil},
+	{"sdk", []string{"runtime/abi"}, []string{"sdk/*"}},
+	{"sdk/*", []string{"sdk", "sdk/*", "runtime/abi"}, nil},
+	{"plugins/builtin", nil, nil},
+	{"plugins/*", []string{"sdk", "sdk/*", "runtime/abi"}, []string{"runtime/*", "plugins/builtin", "internal/*", "internal/*/*"}},
+	{"examples/*", []string{"sdk", "sdk/*", "runtime/abi"}, []string{"internal/*", "internal/*/*"}},
+	{"bench", []string{"bench/*", "internal/*", "internal/e2e/*"}, []string{"*", "*/*"}},
+	{"bench/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
+	{"bench/cmd/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
+	{"internal/*", []string{"runtime/*", "sdk", "sdk/sdktest", "plugins/builtin", "internal/*"}, []string{"internal/e2e/*"}},
+	{"internal/e2e/*", []string{"internal/*", "internal/e2e/*"}, nil},
+	{"internal/*/*", []string{"runtime/*", "sdk", "sdk/*", "plugins/builtin", "internal/*", "internal/*/*"}, nil},
+	{"internal/e2e/cmd/*", []string{"internal/*", "internal/e2e/*"}, nil},
+}
+
+// TestLayers checks that imports go one way: cmd → receivers | exporters | runtime/wasm… → runtime/… → runtime/abi ← sdk
+// ← plugins, examples; and that siblings do not import each other.
+func TestLayers(t *testing.T) {
+	for _, env := range [][]string{nil, {"GOOS=wasip1", "GOARCH=wasm"}} {
+		for _, p := range packages(t, env...) {
+			imports, tests, ok := layer(p.folder())
+			if !assert.True(t, ok, "%s is in no layer: is it in the right folder? If so, add it to layers", p.folder()) {
+				continue
+			}
+			for _, i := range p.Imports {
+				assert.True(t, allowed(p.folder(), i, imports), "%s imports %s, against the layering", p.folder(), i)
+			}
+			for _, i := range append(p.TestImports, p.XTestImports...) {
+				assert.True(t, allowed(p.folder(), i, append(imports, tests...)), "the tests of %s import %s, against the layering", p.folder(), i)
+			}
+		}
+	}
+}
+
+// TestWazeroHasOneImporter checks that only runtime/host knows the WebAssembly runtime.
+func TestWazeroHasOneImporter(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, i := range append(append(p.Imports, p.TestImports...), p.XTestImports...) {
+			if strings.HasPrefix(i, "github.com/tetratelabs/wazero") {
+				assert.Equal(t, "runtime/host", p.folder(), "only runtime/host may import %s", i)
+			}
+		}
+	}
+}
+
+// TestLeavesImportTheStandardLibraryOnly checks that a plugin author gets no dependencies.
+func TestLeavesImportTheStandardLibraryOnly(t *testing.T) {
+	for _, env := range [][]string{nil, {"GOOS=wasip1", "GOARCH=wasm"}} {
+		for _, p := range packages(t, env...) {
+			if f := p.folder(); f != "runtime/abi" && f != "sdk" && !strings.HasPrefix(f, "sdk/") {
+				continue
+			}
+			for _, i := range p.Imports {
+				first, _, _ := strings.Cut(i, "/")
+				assert.True(t, !strings.Contains(first, ".") || strings.HasPrefix(i, modulePath), "%s imports %s, but may import the standard library only", p.folder(), i)
+			}
+		}
+	}
+}
+
+func layer(folder string) (imports, tests []string, ok bool) {
+	for _, l := range layers {
+		if match, _ := path.Match(l.folder, folder); match {
+			return l.imports, l.tests, true
+		}
+	}
+	return nil, nil, false
+}
+
+func allowed(folder, imported string, patterns []string) bool {
+	to, ours := strings.CutPrefix(imported, modulePath)
+	if !ours || to == folder || strings.HasPrefix(to, folder+"/internal/") {
+		return true
+	}
+	for _, p := range patterns {
+		if match, _ := path.Match(p, to); match {
+			return true
+		}
+	}
+	return false
+}

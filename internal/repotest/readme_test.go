@@ -1,0 +1,101 @@
+package repotest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/obsd-io/obsd/internal/e2e/daemon"
+)
+
+// TestReadmeConfigs checks that every fenced yaml block in a README is a whole configuration that obsd accepts. The
+// command runs in the README's folder, so that relative paths mean what they mean to its reader.
+func TestReadmeConfigs(t *testing.T) {
+	bin := obsd(t)
+	blocks := 0
+	for _, name := range tracked(t) {
+		if path.Base(name) != "README.md" {
+			continue
+		}
+		for line, block := range fences(read(t, name), "yaml") {
+			blocks++
+			t.Run(fmt.Sprintf("%s:%d", name, line), func(t *testing.T) {
+				file := filepath.Join(t.TempDir(), "readme.yaml")
+				require.NoError(t, os.WriteFile(file, []byte(block), 0o644))
+				validate(t, bin, filepath.Join(root, path.Dir(name)), file)
+			})
+		}
+	}
+	assert.NotZero(t, blocks)
+}
+
+// TestExampleConfigs checks the configurations of the examples and that each example has a README and a test.
+func TestExampleConfigs(t *testing.T) {
+	bin := obsd(t)
+	configs, err := filepath.Glob(filepath.Join(root, "examples", "*", "obsd.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, configs)
+	for _, config := range configs {
+		folder := filepath.Dir(config)
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			validate(t, bin, folder, "obsd.yaml")
+			assert.FileExists(t, filepath.Join(folder, "README.md"))
+			tests, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+			require.NoError(t, err)
+			assert.NotEmpty(t, tests, "no test runs this example")
+		})
+	}
+}
+
+// obsd is the path of the binary, built if `make test` did not.
+func obsd(t *testing.T) string {
+	t.Helper()
+	bin, err := daemon.Binary(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	bin, err = filepath.Abs(bin)
+	require.NoError(t, err)
+	return bin
+}
+
+func validate(t *testing.T, bin, dir, file string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), bin, "validate", "--config", file)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
+// fences gives the fenced code blocks of one language, by the line that they begin on.
+func fences(text, language string) map[int]string {
+	blocks := make(map[int]string)
+	var block []string
+	begin, in := 0, false
+	for i, line := range strings.Split(text, "\n") {
+		switch trimmed := strings.TrimSpace(line); {
+		case !in && strings.HasPrefix(trimmed, "```"):
+			in, block = true, nil
+			if begin = 0; strings.TrimPrefix(trimmed, "```") == language {
+				begin = i + 2
+			}
+		case in && trimmed == "```":
+			if in = false; begin > 0 {
+				blocks[begin] = strings.Join(block, "\n")
+			}
+		case in:
+			block = append(block, line)
+		}
+	}
+	return blocks
+}
+
+func TestFences(t *testing.T) {
+	text := "text\n```yaml\na: 1\nb: 2\n```\n```text\nno: 1\n```\n  ```yaml\n  c: 3\n  ```\n"
+	assert.Equal(t, map[int]string{3: "a: 1\nb: 2", 10: "  c: 3"}, fences(text, "yaml"))
+}
