@@ -16,6 +16,7 @@ import (
 
 // edit applies checked edits, a row at a time.
 func (s *Session) edit(r result) {
+	var source sliceSource
 	for at := 0; at < len(r.edits); {
 		row, sets, end := run(r.edits, at)
 		record := s.logs.records[s.lo+int(row)]
@@ -35,6 +36,11 @@ func (s *Session) edit(r result) {
 				key = arenaText(r, editAt(r.edits, at).cell)
 			} else {
 				key = s.names[e.name].text
+			}
+			// As in checkEdits, what is nearly every edit goes without the calls of the rest.
+			if e.op == abi.OpSetAttribute && e.typ >= abi.TypeSlice && (source.is(e) || source.find(s, e)) && source.typ != abi.TypeBytes {
+				attributes.PutStr(key, slice(source.text, e.cell))
+				continue
 			}
 			s.editAttribute(r, e, attributes, key)
 		}
@@ -58,12 +64,6 @@ func (s *Session) editAttribute(r result, e edit, attributes pcommon.Map, key st
 		attributes.Remove(key)
 	case e.typ == abi.TypeInt:
 		attributes.PutInt(key, int64(e.cell))
-	case e.typ >= abi.TypeSlice: // before all else, since it is nearly every edit
-		if text, typ, _ := s.sliced(e); typ != abi.TypeBytes {
-			attributes.PutStr(key, slice(text, e.cell))
-			return
-		}
-		s.put(r, e, attributes.PutEmpty(key))
 	case e.typ == abi.TypeString || e.typ == abi.TypeName:
 		attributes.PutStr(key, s.stringOf(r, e))
 	default:
