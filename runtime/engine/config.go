@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
+
+	"github.com/obsd-io/obsd/plugins/builtin"
 )
 
 // OnError says what happens to rows whose plugin failed.
@@ -87,6 +89,11 @@ func (c *Config) Validate() error {
 	switch {
 	case c.Module == "":
 		refuse("module: missing; give builtin:<name> (%s) or the path of a .wasm file", builtinNames())
+	case strings.HasPrefix(c.Module, builtinPrefix):
+		// Without any bundled plugin the binary was built without make, which is for the start to say.
+		if _, err := builtin.Module(c.Module[len(builtinPrefix):]); err != nil && len(builtin.Names()) > 0 {
+			refuse("module: %w", err)
+		}
 	case found:
 		refuse("module: %q: %s:// is not supported; give builtin:<name> or the path of a .wasm file", c.Module, scheme)
 	}

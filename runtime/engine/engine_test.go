@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/obsd-io/obsd/internal/wasmtest"
+	"github.com/obsd-io/obsd/plugins/builtin"
 	"github.com/obsd-io/obsd/runtime/abi"
 	"github.com/obsd-io/obsd/runtime/engine"
 	"github.com/obsd-io/obsd/runtime/table"
@@ -105,8 +106,11 @@ func TestLoadErrors(t *testing.T) {
 	_, err = load(t, c, set)
 	require.EqualError(t, err, `plugin "wasm/x": module: `+c.Module+`: want a file of at most 256 MiB`)
 	c.Module = "builtin:nothing"
-	_, err = load(t, c, set)
+	_, err = engine.Load(t.Context(), component.MustNewIDWithName("wasm", "x"), set, &c)
 	require.ErrorContains(t, err, `plugin "wasm/x": module: builtin:nothing: `)
+	if len(builtin.Names()) > 0 {
+		require.EqualError(t, c.Validate(), "module: builtin:nothing: there is no such bundled plugin; there are accesslog, json, route")
+	}
 	_, err = load(t, write(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":["boby"]}`}), set)
 	require.ErrorContains(t, err, `plugin "wasm/x": manifest: reads: unknown column "boby"; known are body, `)
 	c = write(t, wasmtest.Plugin{})
