@@ -1,8 +1,6 @@
 package elasticsearch
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,59 +9,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configcompression"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/obsd-io/obsd/internal/configtest"
 )
 
-// load reads a configuration over the defaults, as the service does.
 func load(t *testing.T, path string) (*Config, error) {
 	t.Helper()
-	conf, err := confmaptest.LoadConf(path)
-	require.NoError(t, err)
-	cfg := createDefaultConfig()
-	if err := conf.Unmarshal(cfg); err != nil {
-		return nil, err
-	}
-	return cfg, confmap.Validate(cfg)
+	return configtest.Load[*Config](t, createDefaultConfig(), path)
 }
 
-func TestGoodConfigs(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.good.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			_, err := load(t, path)
-			assert.NoError(t, err)
-		})
-	}
-}
-
-// TestBadConfigs holds every *.bad.yaml to the errors in its first comment.
-func TestBadConfigs(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.bad.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			_, err = load(t, path)
-			require.Error(t, err)
-			assert.NotContains(t, err.Error(), "hunter2")
-			for line := range strings.Lines(string(text)) {
-				if want, ok := strings.CutPrefix(line, "# "); ok {
-					assert.Contains(t, err.Error(), strings.TrimSpace(want))
-				}
-			}
-		})
-	}
-}
-
-func TestEveryProblemIsReported(t *testing.T) {
-	_, err := load(t, "testdata/endpoints.bad.yaml")
-	require.Error(t, err)
-	assert.Len(t, strings.Split(err.Error(), "\n"), 7)
+func TestConfigFiles(t *testing.T) {
+	configtest.Files(t, "testdata", func(t *testing.T, path string) error {
+		_, err := load(t, path)
+		return err
+	})
 }
 
 func TestDefaults(t *testing.T) {

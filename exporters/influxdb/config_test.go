@@ -1,63 +1,32 @@
 package influxdb
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configcompression"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/obsd-io/obsd/internal/configtest"
 )
 
-// load reads a file as the exporter's section of a config.
-func load(t *testing.T, file string) (*Config, error) {
+func load(t *testing.T, path string) (*Config, error) {
 	t.Helper()
-	conf, err := confmaptest.LoadConf(file)
-	require.NoError(t, err)
-	c := createDefaultConfig().(*Config)
-	if err := conf.Unmarshal(c); err != nil {
-		return nil, err
-	}
-	return c, confmap.Validate(c)
+	return configtest.Load[*Config](t, createDefaultConfig(), path)
 }
 
-func TestGoodConfigs(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.good.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			c, err := load(t, file)
-			require.NoError(t, err)
-			_, err = NewFactory().CreateMetrics(t.Context(), testSettings(), c)
-			require.NoError(t, err)
-			_, err = NewFactory().CreateLogs(t.Context(), testSettings(), c)
-			require.NoError(t, err)
-		})
-	}
-}
-
-// TestBadConfigs expects the error that the first line of each file tells, its
-// lines joined by "; ".
-func TestBadConfigs(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.bad.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			want, _, _ := strings.Cut(strings.TrimPrefix(string(text), "# "), "\n")
-			_, err = load(t, file)
-			require.Error(t, err)
-			require.Equal(t, want, strings.ReplaceAll(err.Error(), "\n", "; "))
-		})
-	}
+func TestConfigFiles(t *testing.T) {
+	configtest.Files(t, "testdata", func(t *testing.T, path string) error {
+		c, err := load(t, path)
+		if err != nil {
+			return err
+		}
+		_, err = NewFactory().CreateMetrics(t.Context(), testSettings(), c)
+		require.NoError(t, err)
+		_, err = NewFactory().CreateLogs(t.Context(), testSettings(), c)
+		return err
+	})
 }
 
 func TestDefaultConfig(t *testing.T) {

@@ -18,9 +18,9 @@ var layers = []struct {
 }{
 	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector"}, nil},
 	{"cmd/obsd/internal/*", nil, nil},
-	{"receivers/*", nil, nil},
+	{"receivers/*", nil, []string{"internal/configtest"}},
 	{"exporters/exportertest", nil, nil},
-	{"exporters/*", nil, []string{"exporters/exportertest"}},
+	{"exporters/*", nil, []string{"exporters/exportertest", "internal/configtest"}},
 	{"runtime/wasmprocessor", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
 	{"runtime/wasmconnector", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
 	{"runtime/engine", []string{"runtime/table", "runtime/host", "runtime/abi", "plugins/builtin"}, []string{"internal/*"}},

@@ -1,9 +1,7 @@
 package filelog
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +12,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/obsd-io/obsd/internal/configtest"
 )
 
 func TestFactory(t *testing.T) {
@@ -42,31 +42,11 @@ func TestGoodConfig(t *testing.T) {
 	}, cfg)
 }
 
-// TestBadConfigs reads testdata/*.bad.yaml; the comment at the top of each is the whole error expected.
-func TestBadConfigs(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join("testdata", "*.bad.yaml"))
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			var want []string
-			for line := range strings.Lines(string(text)) {
-				if comment, ok := strings.CutPrefix(line, "# "); ok {
-					want = append(want, strings.TrimSpace(comment))
-				}
-			}
-			cfg := createDefaultConfig().(*Config)
-			conf, err := confmaptest.LoadConf(path)
-			require.NoError(t, err)
-			if err = conf.Unmarshal(cfg); err == nil {
-				err = cfg.Validate()
-			}
-			require.Error(t, err)
-			assert.Equal(t, strings.Join(want, "\n"), strings.ReplaceAll(err.Error(), "\n\n", "\n"))
-		})
-	}
+func TestConfigFiles(t *testing.T) {
+	configtest.Files(t, "testdata", func(t *testing.T, path string) error {
+		_, err := configtest.Load[*Config](t, createDefaultConfig(), path)
+		return err
+	})
 }
 
 func TestByteSize(t *testing.T) {

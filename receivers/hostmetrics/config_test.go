@@ -1,49 +1,27 @@
 package hostmetrics
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/configtest"
 )
 
 func loadConfig(t *testing.T, file string) (*Config, error) {
 	t.Helper()
-	conf, err := confmaptest.LoadConf(filepath.Join("testdata", "config", file))
-	require.NoError(t, err)
-	cfg := createDefaultConfig().(*Config)
-	if err := conf.Unmarshal(cfg); err != nil {
-		return nil, err
-	}
-	return cfg, confmap.Validate(cfg)
+	return configtest.Load[*Config](t, createDefaultConfig(), filepath.Join("testdata", "config", file))
 }
 
-// TestConfigFiles accepts every good file, and refuses every bad one with the
-// problems that its first line names, parted by " | ".
 func TestConfigFiles(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "config", "*.yaml"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			_, err := loadConfig(t, filepath.Base(file))
-			if strings.HasSuffix(file, ".good.yaml") {
-				require.NoError(t, err)
-				return
-			}
-			text, readErr := os.ReadFile(file)
-			require.NoError(t, readErr)
-			first, _, _ := strings.Cut(string(text), "\n")
-			require.EqualError(t, err, strings.ReplaceAll(strings.TrimPrefix(first, "# "), " | ", "\n"))
-		})
-	}
+	configtest.Files(t, filepath.Join("testdata", "config"), func(t *testing.T, path string) error {
+		_, err := loadConfig(t, filepath.Base(path))
+		return err
+	})
 }
 
 // scraperNames lists what a configuration runs.
