@@ -28,6 +28,10 @@ import (
 // maxRows is the most rows of one call: a guest cannot be preempted, and the garbage collector waits for it.
 const maxRows = 256
 
+// maxBytes is the most bytes of one call, unless a single row has more: long lines must neither hold up the collector
+// for longer, nor fill a guest's memory.
+const maxBytes = 1 << 20
+
 // Engine runs one plugin. It is safe for concurrent use.
 type Engine struct {
 	name    string
@@ -144,14 +148,15 @@ func (e *Engine) run(ctx context.Context, rows *table.Logs) error {
 			e.plugin.Release(ctx, inst)
 		}
 	}()
-	for lo := 0; lo < rows.Rows(); lo += maxRows {
-		hi := min(lo+maxRows, rows.Rows())
+	hi := 0
+	for lo := 0; lo < rows.Rows(); lo = hi {
+		hi = min(lo+maxRows, rows.Rows())
 		var err error
 		if inst == nil {
 			inst, err = e.plugin.Acquire(ctx)
 		}
 		if err == nil {
-			err = call(ctx, inst, rows, lo, hi)
+			hi, err = call(ctx, inst, rows, lo, hi)
 		}
 		if err == nil {
 			continue
@@ -167,23 +172,28 @@ func (e *Engine) run(ctx context.Context, rows *table.Logs) error {
 	return nil
 }
 
-// call has one instance work on the rows from lo up to hi. After an error the rows are as they were.
-func call(ctx context.Context, inst *host.Instance, rows *table.Logs, lo, hi int) error {
+// call has one instance work on the rows from lo up to hi, or fewer if they are large, and returns up to which.
+// After an error these rows are as they were.
+func call(ctx context.Context, inst *host.Instance, rows *table.Logs, lo, hi int) (int, error) {
 	session := inst.Session().(*table.Session)
 	size := session.Measure(rows, lo, hi)
+	for size > maxBytes && hi-lo > 1 {
+		hi = lo + (hi-lo)/2
+		size = session.Measure(rows, lo, hi)
+	}
 	block, err := inst.Block(ctx, size)
 	if err != nil {
-		return err
+		return hi, err
 	}
 	session.Encode(block, time.Now().UnixNano())
 	result, err := inst.Process(ctx, size)
 	if err != nil {
-		return err
+		return hi, err
 	}
 	if err := session.Apply(inst.Memory(), result); err != nil {
-		return inst.BadOutput("process", err)
+		return hi, inst.BadOutput("process", err)
 	}
-	return nil
+	return hi, nil
 }
 
 // failed applies the policy to the rows from lo up to hi. An error from it ends the batch.

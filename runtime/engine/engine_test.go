@@ -175,6 +175,23 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// Long lines are cut into calls by their bytes: here two, of 8 rows each, where a call takes 256 short ones.
+func TestLongLines(t *testing.T) {
+	result := wasmtest.Result{Rows: 8, Verdicts: []uint16{abi.Drop, 0, 0, 0, 0, 0, 0, 0}}
+	c := write(t, wasmtest.Plugin{Result: &result, Alloc: wasmtest.I32(1 << 20), Pages: 64})
+	c.OnError = engine.Fail
+	e, err := load(t, c, componenttest.NewNopTelemetrySettings())
+	require.NoError(t, err)
+	ld := logs(16)
+	for _, r := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+		r.Body().SetStr(strings.Repeat("x", 100_000))
+	}
+	require.NoError(t, e.Logs(t.Context(), ld, func(rows *table.Logs) error {
+		require.Equal(t, append(result.Verdicts, result.Verdicts...), rows.Verdicts)
+		return nil
+	}))
+}
+
 // A plugin that traps or returns garbage costs its rows what on_error says, and nothing else.
 func TestOnError(t *testing.T) {
 	short := wasmtest.Result{Rows: 7}

@@ -76,8 +76,9 @@ func (s *Session) Measure(l *Logs, lo, hi int) int {
 
 func (s *Session) measureColumn(c column, v *values) {
 	if c.field == fieldResource {
-		v.resize(len(s.logs.resources))
-		for i, r := range s.logs.resources {
+		resources := s.resources()
+		v.resize(len(resources))
+		for i, r := range resources {
 			s.bytes += v.setKey(i, r.Attributes(), c.key)
 		}
 		return
@@ -104,6 +105,14 @@ func (s *Session) measureColumn(c column, v *values) {
 	case fieldSeverityNumber:
 		v.setInts(records, func(r plog.LogRecord) int64 { return int64(r.SeverityNumber()) })
 	}
+}
+
+// resources are those of the batch in flight: rows lie in the order of their resources.
+func (s *Session) resources() []pcommon.Resource {
+	if s.lo == s.hi {
+		return nil
+	}
+	return s.logs.resources[s.logs.resource[s.lo] : s.logs.resource[s.hi-1]+1]
 }
 
 func (s *Session) measureMap(m *mapValues) {
@@ -282,10 +291,11 @@ func (w *writer) putMap(entry []byte, m *mapValues) {
 	w.at += abi.MapCellSize * len(m.keys)
 }
 
+// putIndex writes for each row which of the batch's resources is its own.
 func (w *writer) putIndex(resource []uint32) uint32 {
 	at := w.at
 	for i, r := range resource {
-		le.PutUint32(w.dst[at+4*i:], r)
+		le.PutUint32(w.dst[at+4*i:], r-resource[0])
 	}
 	w.at += align(4 * len(resource))
 	return uint32(at)

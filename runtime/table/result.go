@@ -376,7 +376,7 @@ func (s *Session) sliced(e edit) (string, abi.Type, bool) {
 	}
 	entry := int(e.row)
 	if s.plan.columns[c].level() == abi.LevelResource {
-		entry = int(s.logs.resource[s.lo+entry])
+		entry = int(s.logs.resource[s.lo+entry] - s.logs.resource[s.lo])
 	}
 	v := &s.columns[c]
 	if entry >= len(v.types) || !v.isText(entry) {

@@ -411,6 +411,22 @@ func TestDropAndSplit(t *testing.T) {
 	require.Equal(t, 2, parts[2].ResourceLogs().Len())
 }
 
+// A batch that starts within the logs slices its own rows' resource.
+func TestSliceOfLaterRows(t *testing.T) {
+	ld := everything()
+	s := table.NewSession(plan(t, abi.Manifest{Reads: []string{"resource.host.name"}, Writes: []string{"attributes.a"}}))
+	var l table.Logs
+	l.Reset(ld)
+	s.Encode(make([]byte, s.Measure(&l, 7, 9)), 0)
+	memory, packed := (&wasmtest.Result{
+		Rows: 2, Names: []string{"a"}, Edits: []uint64{abi.Edit(1, 0, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 5)},
+	}).Memory()
+	require.NoError(t, s.Apply(memory, packed))
+	v, ok := records(ld)[8].Attributes().Get("a")
+	require.True(t, ok)
+	require.Equal(t, "host1", v.Str())
+}
+
 // Whatever bytes a guest leaves, Apply returns: it does not panic, and what it accepts marshals.
 func FuzzApply(f *testing.F) {
 	r := wasmtest.Result{
