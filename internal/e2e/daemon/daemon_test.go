@@ -1,8 +1,12 @@
 package daemon_test
 
 import (
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,22 +15,39 @@ import (
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
 )
 
-// collector is a shell script that behaves as a Collector does, as far as this package cares. Its configuration is a
-// line that it prints.
-const collector = `#!/bin/sh
-ready() { cat "$2"; echo "Everything is ready. Begin running and processing data."; }
-trap 'ready "$@"' HUP
-trap 'exit $CODE' TERM
-ready "$@"
-while :; do sleep 0.01; done
-`
+// exitCode makes this test binary a program that behaves as a Collector does, as far as this package cares: its value
+// is the exit code after SIGTERM, and the configuration is a line that the program prints. (A shell script would not
+// do: a shell that starts with SIGHUP ignored, as below nohup, cannot trap it.)
+const exitCode = "FAKE_COLLECTOR_EXIT_CODE"
 
-func start(t *testing.T, script, code string) (*daemon.Daemon, error) {
+func TestMain(m *testing.M) {
+	if code, fake := os.LookupEnv(exitCode); fake {
+		os.Exit(collect(code))
+	}
+	os.Exit(m.Run())
+}
+
+// collect runs with the arguments --config FILE.
+func collect(code string) int {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)
+	for s := os.Signal(syscall.SIGHUP); s == syscall.SIGHUP; s = <-signals {
+		config, err := os.ReadFile(os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%sEverything is ready. Begin running and processing data.\n", config)
+	}
+	n, err := strconv.Atoi(code)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func start(t *testing.T, binary, code string) (*daemon.Daemon, error) {
 	t.Helper()
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "collector")
-	require.NoError(t, os.WriteFile(binary, []byte(script), 0o755))
-	d, err := daemon.Start(t.Context(), daemon.Settings{Binary: binary, Config: "first\n", Env: []string{"CODE=" + code}, Dir: dir})
+	d, err := daemon.Start(t.Context(), daemon.Settings{Binary: binary, Config: "first\n", Env: []string{exitCode + "=" + code}, Dir: t.TempDir()})
 	t.Cleanup(func() {
 		if d.Running() {
 			require.NoError(t, d.Kill())
@@ -35,8 +56,15 @@ func start(t *testing.T, script, code string) (*daemon.Daemon, error) {
 	return d, err
 }
 
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
+
 func TestLife(t *testing.T) {
-	d, err := start(t, collector, "0")
+	d, err := start(t, self(t), "0")
 	require.NoError(t, err)
 	require.True(t, d.Running())
 	require.Positive(t, d.StartTime)
@@ -55,13 +83,15 @@ func TestLife(t *testing.T) {
 }
 
 func TestStopSeesExitCode(t *testing.T) {
-	d, err := start(t, collector, "3")
+	d, err := start(t, self(t), "3")
 	require.NoError(t, err)
 	require.EqualError(t, d.Stop(10*time.Second), "daemon: exit code 3:\nfirst\nEverything is ready. Begin running and processing data.")
 }
 
 func TestStartSeesEnd(t *testing.T) {
-	_, err := start(t, "#!/bin/sh\necho bad configuration >&2\nexit 1\n", "")
+	binary := filepath.Join(t.TempDir(), "collector")
+	require.NoError(t, os.WriteFile(binary, []byte("#!/bin/sh\necho bad configuration >&2\nexit 1\n"), 0o755))
+	_, err := start(t, binary, "")
 	require.EqualError(t, err, "process \"collector\": ended with code 1 before it was ready:\nbad configuration")
 }
 
