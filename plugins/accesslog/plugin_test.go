@@ -149,6 +149,8 @@ func FuzzLine(f *testing.F) {
 	f.Add(`10.1.2.3 - - ` + stamp + ` "GET /a?b HTTP/1.1" 200 5 "https://example.com/" "curl/8.5.0"`)
 	f.Add(`10.1.2.3 - anna ` + stamp + ` "GET /a b HTTP/1.1" 200 - "-" "\""`)
 	f.Add(`::1 - - ` + stamp + ` "-" 400 0`)
+	f.Add(`0   [01/Nov/0000:00:00:00 +0000] "00 0000 00000000" 000 0 "0000000000000000" "00000000"`)
+	f.Add(`0 - - [31/Dec/9999:23:59:59 -1200] "GET / HTTP/1.1" 200 0`)
 	f.Fuzz(func(t *testing.T, line string) {
 		if len(line) > 1<<16 {
 			t.Skip()
