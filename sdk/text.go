@@ -77,8 +77,8 @@ func (t Text) FindEither(a, b byte, from int) int {
 	return t.n
 }
 
-// FindNear is [Text.Find] for a byte within 8 bytes of from, which must not be over Len: the distance, or 8 if it is not near.
-// It may lie beyond Len. It is small enough to be inlined.
+// FindNear is [Text.Find] for a byte within 8 bytes of from: the distance, or 8 if it is not near. What it finds may lie
+// beyond Len, and a from beyond Len counts as Len. It is small enough to be inlined.
 func (t Text) FindNear(c byte, from int) int { return firstByte(zeros(t.Word(from) ^ ones*uint64(c))) }
 
 // Word is the 8 bytes at an offset, the first in the lowest byte; what lies beyond Len is arbitrary.
