@@ -53,8 +53,15 @@ func (e *Edit) put(head, cell uint64) {
 
 const (
 	setAttribute = uint64(abi.OpSetAttribute) << 48
-	typeInt      = uint64(abi.TypeInt) << 56
-	typeName     = uint64(abi.TypeName) << 56
+
+	setField        = uint64(abi.OpSet) << 48
+	setBody         = setField | uint64(abi.FieldBody)<<32
+	setTime         = setField | uint64(abi.FieldTime)<<32
+	setSeverity     = setField | uint64(abi.FieldSeverity)<<32
+	setSeverityText = setField | uint64(abi.FieldSeverityText)<<32
+
+	typeInt  = uint64(abi.TypeInt) << 56
+	typeName = uint64(abi.TypeName) << 56
 )
 
 // Slice sets an attribute to a part of a column's text in this row. The host takes it without copying.
@@ -121,18 +128,18 @@ const Inline Name = abi.NameInline
 
 // Body replaces the body by a string, which is copied.
 func (e *Edit) Body(v string) {
-	e.put(uint64(abi.OpSetBody)<<48|uint64(abi.TypeString)<<56, e.batch.keep(v))
+	e.put(setBody|uint64(abi.TypeString)<<56, e.batch.keep(v))
 }
 
 // BodySlice replaces the body by a part of a column's text in this row.
 func (e *Edit) BodySlice(c *Column, s Span) {
-	e.put(uint64(abi.OpSetBody)<<48|uint64(0x80|c.number)<<56, uint64(s))
+	e.put(setBody|uint64(0x80|c.number)<<56, uint64(s))
 }
 
 // BodyValue replaces the body by the content of a JSON string that was read from a column's text.
 func (e *Edit) BodyValue(c *Column, v *JSON) {
 	if v.special {
-		e.put(uint64(abi.OpSetBody)<<48|uint64(abi.TypeString)<<56, e.batch.keepUnescaped(v.Raw()))
+		e.put(setBody|uint64(abi.TypeString)<<56, e.batch.keepUnescaped(v.Raw()))
 		return
 	}
 	e.BodySlice(c, v.span)
@@ -169,7 +176,7 @@ func (e *Edit) Value(key Name, c *Column, v *JSON) bool {
 
 // Severity sets the severity number, and as its text the number's short name (logs data model, "Displaying Severity").
 func (e *Edit) Severity(n Severity) {
-	e.put(uint64(abi.OpSetSeverity)<<48|typeName, uint64(n)|uint64(severityNames[n])<<32)
+	e.put(setSeverity|typeName, uint64(n)|uint64(severityNames[n])<<32)
 }
 
 func (e *Edit) number(key Name, c *Column, v *JSON) {
@@ -183,15 +190,15 @@ func (e *Edit) number(key Name, c *Column, v *JSON) {
 }
 
 // SeverityNumber sets the severity number and leaves the text.
-func (e *Edit) SeverityNumber(n Severity) { e.put(uint64(abi.OpSetSeverity)<<48|typeInt, uint64(n)) }
+func (e *Edit) SeverityNumber(n Severity) { e.put(setSeverity|typeInt, uint64(n)) }
 
 // SeverityText sets the severity's text to a part of a column's text in this row.
 func (e *Edit) SeverityText(c *Column, s Span) {
-	e.put(uint64(abi.OpSetSeverityText)<<48|uint64(0x80|c.number)<<56, uint64(s))
+	e.put(setSeverityText|uint64(0x80|c.number)<<56, uint64(s))
 }
 
 // Time sets the record's time in nanoseconds since 1970, which the host refuses if it is negative.
-func (e *Edit) Time(unixNano int64) { e.put(uint64(abi.OpSetTime)<<48|typeInt, uint64(unixNano)) }
+func (e *Edit) Time(unixNano int64) { e.put(setTime|typeInt, uint64(unixNano)) }
 
 // keep copies a string into the arena and returns its cell.
 func (b *Batch) keep(s string) uint64 {

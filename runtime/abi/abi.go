@@ -18,6 +18,12 @@
 //	0x80|c              (results only) offset u32 | length u32 of a slice of column c's value in the same row,
 //	                    the offset counted from that value's first byte
 //
+// # Signals
+//
+// A row is a log record, a metric data point (of a gauge, sum, histogram, exponential histogram or summary) or a span,
+// as the batch's signal says. The layout is one for all of them; see [Field] for the columns and what can be set.
+// Events and links of a span, exemplars and buckets of a data point stay as they are.
+//
 // # Batch
 //
 // The host writes a batch at the address that obsd_alloc gave and passes address and length to obsd_process.
@@ -44,7 +50,9 @@
 //	kind 2, map:    types is count+1 u32: entry i owns the 16-byte cells from types[i] up to types[i+1];
 //	                a cell is name u32 | type u32 | value 8 bytes.
 //	level 0:        an entry for each row (count = rows); index is 0.
-//	level 1, 2:     an entry for each resource or scope; index is the offset of rows u32, the entry of each row.
+//	level 1, 2, 3:  an entry for each resource, scope or metric; index is the offset of rows u32, the entry of each row.
+//
+// A column that the batch's signal does not have is kind 1, level 1, with one entry of type none, and an index of zeros.
 //
 // # Result
 //
@@ -61,12 +69,23 @@
 //	verdicts  0 (keep all) or rows u16, see [Keep]
 //	edits     count entries of 16 bytes, sorted by row:
 //	              row u32 | name u16 | op u8 | type u8   value cell 8 bytes
-//	          An attribute key is a name number. With name = [NameInline] the next entry, of op [OpExt], holds
-//	          the key's text as a string cell.
+//	          What name means follows from the op: the number of an attribute's key, a [Field], or a verdict.
+//	          With name = [NameInline] the next entry, of op [OpExt], holds the key's text as a string cell.
 //	arena     bytes that string, bytes and json cells point into
 //	names     count cells address u32 | length u32: names numbered first, first+1, ...; first is the number of
 //	          names announced before on this instance
 //	sets      count u64: bit i of a set stands for route i of the manifest
+//
+// # New rows
+//
+// An edit of op [OpNew] makes a row. The edits behind it with the same row number are the new row's, up to the next
+// OpNew; those before the first OpNew are the row's own. A copy is of the row as it came, without this result's edits.
+// A new row lies in the resource and scope of the row whose number it bears, and time and observed time of one that is
+// no copy are the batch's now until an edit sets them. obsd_flush has no rows: each new row of its result bears the
+// number 0, and its resource and scope are empty.
+//
+// An edit of a resource ([OpSetResource], [OpDeleteResource]) or of a metric's own fields (Field of level 3) changes them
+// for the row alone: the host moves the row to a resource or metric of its own, together with all rows changed alike.
 package abi
 
 // Version is the contract's version; a module exports [ExportMarker] to say that it keeps to it.
@@ -92,6 +111,9 @@ const (
 	ExportAlloc = "obsd_alloc"
 	// ExportProcess, (address, length i32) i64, takes a batch and returns a result.
 	ExportProcess = "obsd_process"
+	// ExportFlush, (now i64) i64, is optional: now is in nanoseconds since 1970, and it returns a result without rows, or
+	// 0. The host calls it at the manifest's flush interval and before an instance that served batches is retired.
+	ExportFlush = "obsd_flush"
 	// ExportInitialize is the WASI reactor's start function; the host calls it when it exists.
 	ExportInitialize = "_initialize"
 	// ExportStart is a WASI command's start function: a module that has it cannot be a plugin.
@@ -154,8 +176,13 @@ type Signal uint32
 
 // Signals.
 const (
-	SignalLogs Signal = 1 // a row is a log record
+	SignalLogs    Signal = 1 // a row is a log record
+	SignalMetrics Signal = 2 // a row is a metric data point
+	SignalTraces  Signal = 3 // a row is a span
 )
+
+// SignalNames has the name of each signal, as manifests write it, by its number.
+var SignalNames = [...]string{SignalLogs: "logs", SignalMetrics: "metrics", SignalTraces: "traces"}
 
 // Kind says how a column's entries lie.
 type Kind uint8
@@ -166,7 +193,7 @@ const (
 	KindMap    Kind = 2
 )
 
-// Level says whether a column has an entry for each row or one for each resource or scope.
+// Level says whether a column has an entry for each row or one for each resource, scope or metric.
 type Level uint8
 
 // Levels.
@@ -174,6 +201,7 @@ const (
 	LevelRow      Level = 0
 	LevelResource Level = 1
 	LevelScope    Level = 2
+	LevelMetric   Level = 3
 )
 
 // Type is the type of a value.
@@ -200,16 +228,19 @@ type Op uint8
 
 // Ops.
 const (
-	OpSetAttribute    Op = 1
-	OpDeleteAttribute Op = 2 // type none
-	OpSetBody         Op = 3
-	// OpSetSeverity sets the severity number, 0 to 24: type int; or number and text: type name, the number in the cell's
-	// low half, the name of the text in its high half.
-	OpSetSeverity     Op = 4
-	OpSetSeverityText Op = 5 // a string
-	OpSetTime         Op = 6 // type int: nanoseconds since 1970
-	OpExt             Op = 255
+	OpSetAttribute    Op = 1 // name: the key
+	OpDeleteAttribute Op = 2 // name: the key; type none
+	OpSet             Op = 3 // name: a Field
+	OpSetResource     Op = 4 // name: the key
+	OpDeleteResource  Op = 5 // name: the key; type none
+	// OpNew makes a new row. name: its verdict, any but Drop; type: NewCopy for a copy of the row, or the Signal of an
+	// empty log record, data point or span; cell: 0.
+	OpNew Op = 6
+	OpExt Op = 255
 )
+
+// NewCopy is the type of an [OpNew] that copies the row.
+const NewCopy = 0
 
 // NameInline in an edit says that the key stands in the next entry.
 const NameInline = 0xffff
@@ -230,34 +261,11 @@ const (
 	MaxSetRoutes = 64
 	// MaxNames is how many names one instance may announce.
 	MaxNames = 4096
+	// MaxNew is how many new rows one result may make.
+	MaxNew = 1 << 16
 	// MaxBatch is the largest batch in bytes.
 	MaxBatch = 1 << 30
 )
-
-// Manifest is what a plugin says of itself, as JSON from obsd_manifest. Unknown fields are refused.
-type Manifest struct {
-	// Name is the plugin's name: lower case letters, digits and hyphens.
-	Name string `json:"name"`
-	// Version is the plugin's own version, free text.
-	Version string `json:"version,omitempty"`
-	// Summary is one line for people.
-	Summary string `json:"summary,omitempty"`
-	// Signals lists what it takes: "logs".
-	Signals []string `json:"signals"`
-	// Reads lists the columns of a batch in their order: body, time, observed_time, severity_number, severity_text,
-	// attributes.<key>, attributes.*, resource.<key>.
-	Reads []string `json:"reads"`
-	// Writes lists what it may change: body, time, severity, attributes.<key>, attributes.*.
-	Writes []string `json:"writes,omitempty"`
-	// Routes lists the names that it may route rows to.
-	Routes []string `json:"routes,omitempty"`
-	// Stateful says that rows of one stream must reach one instance; the host then runs one instance only.
-	Stateful bool `json:"stateful,omitempty"`
-	// Config is a JSON schema of its configuration; without one, only an empty configuration is accepted.
-	Config any `json:"config,omitempty"`
-	// Capabilities lists what it needs of the host beyond its batch.
-	Capabilities []string `json:"capabilities,omitempty"`
-}
 
 // Pack joins an address or offset and a length as a plugin's functions return them.
 func Pack(address, length uint32) uint64 { return uint64(address)<<32 | uint64(length) }

@@ -273,7 +273,7 @@ func TestCanceled(t *testing.T) {
 
 // Several batches at once share the instances; each keeps its own rows.
 func TestConcurrently(t *testing.T) {
-	result := wasmtest.Result{Rows: 5, Edits: []uint64{abi.Edit(4, 0, abi.OpSetTime, abi.TypeInt), 7}}
+	result := wasmtest.Result{Rows: 5, Edits: []uint64{abi.Edit(4, uint16(abi.FieldTime), abi.OpSet, abi.TypeInt), 7}}
 	c := write(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":["body"],"writes":["time"]}`, Result: &result})
 	c.OnError = engine.Fail
 	e, err := load(t, c, componenttest.NewNopTelemetrySettings())

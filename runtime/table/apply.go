@@ -72,17 +72,17 @@ func (s *Session) editAttribute(r result, e edit, attributes pcommon.Map, key st
 }
 
 func (s *Session) editField(r result, e edit, record plog.LogRecord) {
-	switch e.op {
-	case abi.OpSetBody:
+	switch abi.Field(e.name) {
+	case abi.FieldBody:
 		s.put(r, e, record.Body())
-	case abi.OpSetSeverity:
+	case abi.FieldSeverity:
 		record.SetSeverityNumber(plog.SeverityNumber(uint32(e.cell)))
 		if e.typ == abi.TypeName {
 			record.SetSeverityText(s.names[e.cell>>32].text)
 		}
-	case abi.OpSetSeverityText:
+	case abi.FieldSeverityText:
 		record.SetSeverityText(s.stringOf(r, e))
-	case abi.OpSetTime:
+	case abi.FieldTime:
 		record.SetTimestamp(pcommon.Timestamp(e.cell))
 	}
 }

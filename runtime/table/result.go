@@ -247,32 +247,42 @@ func (s *Session) checkEdit(r result, e edit, at int) (inline bool, err error) {
 			return inline, err
 		}
 		return inline, s.checkValue(r, e)
-	case abi.OpSetBody:
+	case abi.OpSet:
+		return false, s.checkField(r, e)
+	default:
+		return false, fmt.Errorf("op %d is not known", e.op)
+	}
+}
+
+func (s *Session) checkField(r result, e edit) error {
+	field := abi.Field(e.name)
+	switch field {
+	case abi.FieldBody:
 		if !s.plan.writesBody {
-			return false, notDeclared("body")
+			return notDeclared("body")
 		}
-		return false, s.checkValue(r, e)
-	case abi.OpSetSeverity, abi.OpSetSeverityText:
+		return s.checkValue(r, e)
+	case abi.FieldSeverity, abi.FieldSeverityText:
 		if !s.plan.writesSeverity {
-			return false, notDeclared("severity")
+			return notDeclared("severity")
 		}
-		if e.op == abi.OpSetSeverity && e.typ == abi.TypeName {
+		if field == abi.FieldSeverity && e.typ == abi.TypeName {
 			if name := e.cell >> 32; name >= uint64(len(s.names)) {
-				return false, fmt.Errorf("severity_text: name %d was not announced", name)
+				return fmt.Errorf("severity_text: name %d was not announced", name)
 			}
 			e.typ, e.cell = abi.TypeInt, e.cell&0xffffffff
 		}
-		if e.op == abi.OpSetSeverity {
-			return false, checkInt(e, "severity_number", 24)
+		if field == abi.FieldSeverity {
+			return checkInt(e, "severity_number", 24)
 		}
-		return false, s.checkString(r, e, "severity_text")
-	case abi.OpSetTime:
+		return s.checkString(r, e, "severity_text")
+	case abi.FieldTime:
 		if !s.plan.writesTime {
-			return false, notDeclared("time")
+			return notDeclared("time")
 		}
-		return false, checkInt(e, "time", 1<<63-1)
+		return checkInt(e, "time", 1<<63-1)
 	default:
-		return false, fmt.Errorf("op %d is not known", e.op)
+		return fmt.Errorf("field %d is not known", field)
 	}
 }
 

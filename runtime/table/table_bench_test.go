@@ -62,7 +62,7 @@ func BenchmarkApply(b *testing.B) {
 		for i := range benchNumbers {
 			r.Edits = append(r.Edits, abi.Edit(row, uint16(1+len(benchTexts)+i), abi.OpSetAttribute, abi.TypeInt), 200)
 		}
-		r.Edits = append(r.Edits, abi.Edit(row, 0, abi.OpSetSeverity, abi.TypeName), 9)
+		r.Edits = append(r.Edits, abi.Edit(row, uint16(abi.FieldSeverity), abi.OpSet, abi.TypeName), 9)
 	}
 	memory, packed := r.Memory()
 	b.ReportAllocs()

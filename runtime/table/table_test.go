@@ -209,20 +209,20 @@ func (m *model) edit(row int, record plog.LogRecord) {
 		record.Attributes().Remove(writable[name])
 	case 1:
 		typ, cell, set := m.value()
-		put(0, abi.OpSetBody, typ, cell)
+		put(uint16(abi.FieldBody), abi.OpSet, typ, cell)
 		set(record.Body())
 	case 2:
-		put(0, abi.OpSetSeverity, abi.TypeInt, 17)
+		put(uint16(abi.FieldSeverity), abi.OpSet, abi.TypeInt, 17)
 		record.SetSeverityNumber(17)
 	case 6:
-		put(0, abi.OpSetSeverity, abi.TypeName, 9|uint64(len(m.names)-1)<<32)
+		put(uint16(abi.FieldSeverity), abi.OpSet, abi.TypeName, 9|uint64(len(m.names)-1)<<32)
 		record.SetSeverityNumber(9)
 		record.SetSeverityText(m.names[len(m.names)-1])
 	case 3:
-		put(0, abi.OpSetSeverityText, abi.TypeString, m.keep("LOUD"))
+		put(uint16(abi.FieldSeverityText), abi.OpSet, abi.TypeString, m.keep("LOUD"))
 		record.SetSeverityText("LOUD")
 	case 4:
-		put(0, abi.OpSetTime, abi.TypeInt, 99)
+		put(uint16(abi.FieldTime), abi.OpSet, abi.TypeInt, 99)
 		record.SetTimestamp(99)
 	case 5:
 		typ, cell, set := m.value()
@@ -319,7 +319,7 @@ func TestRefused(t *testing.T) {
 	f("name", one(edit(1, 2, abi.OpSetAttribute, abi.TypeInt), 0), "edit 1: row 1: name 2 was not announced")
 	f("not declared", one(edit(1, 1, abi.OpSetAttribute, abi.TypeInt), 0),
 		`edit 1: row 1: sets attributes.b, which the manifest does not declare: add "attributes.b" to its writes`)
-	f("body not declared", one(edit(1, 0, abi.OpSetBody, abi.TypeInt), 0), `edit 1: row 1: sets body, which the manifest does not declare: add "body" to its writes`)
+	f("body not declared", one(edit(1, uint16(abi.FieldBody), abi.OpSet, abi.TypeInt), 0), `edit 1: row 1: sets body, which the manifest does not declare: add "body" to its writes`)
 	f("inline key not declared", func() wasmtest.Result {
 		r := one(edit(1, abi.NameInline, abi.OpSetAttribute, abi.TypeInt), 1, edit(1, 0, abi.OpExt, abi.TypeString), abi.Cell(0, 1))
 		r.Arena = "z"
@@ -335,10 +335,10 @@ func TestRefused(t *testing.T) {
 	f("slice of a map", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|2), 0), "edit 1: row 1: value: a slice of column 2, which has no text in this row")
 	f("slice of a number", one(edit(2, 0, abi.OpSetAttribute, abi.TypeSlice), 0), "edit 1: row 2: value: a slice of column 0, which has no text in this row")
 	f("slice too long", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|1), abi.Cell(3, 3)), "edit 1: row 1: value: a slice of 3 bytes at 3 of column 1, which has 5")
-	f("severity", one(edit(1, 0, abi.OpSetSeverity, abi.TypeInt), 25), "edit 1: row 1: severity_number: type 2, value 25; want type 2, 0 to 24")
-	f("severity of an unknown name", one(edit(1, 0, abi.OpSetSeverity, abi.TypeName), 9|7<<32), "edit 1: row 1: severity_text: name 7 was not announced")
-	f("severity text", one(edit(1, 0, abi.OpSetSeverityText, abi.TypeInt), 25), "edit 1: row 1: severity_text: type 2 is not a string")
-	f("time", one(edit(1, 0, abi.OpSetTime, abi.TypeInt), 1<<63), "edit 1: row 1: time: type 2, value -9223372036854775808; want type 2, 0 to 9223372036854775807")
+	f("severity", one(edit(1, uint16(abi.FieldSeverity), abi.OpSet, abi.TypeInt), 25), "edit 1: row 1: severity_number: type 2, value 25; want type 2, 0 to 24")
+	f("severity of an unknown name", one(edit(1, uint16(abi.FieldSeverity), abi.OpSet, abi.TypeName), 9|7<<32), "edit 1: row 1: severity_text: name 7 was not announced")
+	f("severity text", one(edit(1, uint16(abi.FieldSeverityText), abi.OpSet, abi.TypeInt), 25), "edit 1: row 1: severity_text: type 2 is not a string")
+	f("time", one(edit(1, uint16(abi.FieldTime), abi.OpSet, abi.TypeInt), 1<<63), "edit 1: row 1: time: type 2, value -9223372036854775808; want type 2, 0 to 9223372036854775807")
 	verdicts := func(v uint16, sets ...uint64) wasmtest.Result {
 		return wasmtest.Result{Rows: 15, Verdicts: append(make([]uint16, 14), v), Sets: sets}
 	}

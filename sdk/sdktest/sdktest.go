@@ -150,30 +150,40 @@ func (p *Plugin) edit(r sdk.Result, logs []Log, results []Result) {
 			} else {
 				out.Attributes[key] = p.value(r, typ, cell, logs[row])
 			}
-		case abi.OpSetBody:
-			p.declared("body")
-			out.Body = p.value(r, typ, cell, logs[row])
-		case abi.OpSetTime:
-			p.declared("time")
-			if int64(cell) < 0 {
-				p.t.Fatalf("row %d: time %d is negative, which the host refuses", row, int64(cell))
-			}
-			out.Time = int64(cell)
-		case abi.OpSetSeverity:
-			p.declared("severity")
-			if typ == abi.TypeName {
-				out.SeverityText, cell = r.Names[cell>>32], cell&0xffffffff
-			}
-			if cell > 24 {
-				p.t.Fatalf("row %d: severity %d, which the host refuses: want 0 to 24", row, int64(cell))
-			}
-			out.Severity = sdk.Severity(cell)
-		case abi.OpSetSeverityText:
-			p.declared("severity")
-			out.SeverityText = fmt.Sprint(p.value(r, typ, cell, logs[row]))
+		case abi.OpSet:
+			p.setField(r, out, abi.Field(name), typ, cell, logs[row])
 		default:
 			p.t.Fatalf("edit %d: op %d", i/2, op)
 		}
+	}
+}
+
+func (p *Plugin) setField(r sdk.Result, out *Result, field abi.Field, typ abi.Type, cell uint64, log Log) {
+	p.t.Helper()
+	switch field {
+	case abi.FieldBody:
+		p.declared("body")
+		out.Body = p.value(r, typ, cell, log)
+	case abi.FieldTime:
+		p.declared("time")
+		if int64(cell) < 0 {
+			p.t.Fatalf("time %d is negative, which the host refuses", int64(cell))
+		}
+		out.Time = int64(cell)
+	case abi.FieldSeverity:
+		p.declared("severity")
+		if typ == abi.TypeName {
+			out.SeverityText, cell = r.Names[cell>>32], cell&0xffffffff
+		}
+		if cell > 24 {
+			p.t.Fatalf("severity %d, which the host refuses: want 0 to 24", int64(cell))
+		}
+		out.Severity = sdk.Severity(cell)
+	case abi.FieldSeverityText:
+		p.declared("severity")
+		out.SeverityText = fmt.Sprint(p.value(r, typ, cell, log))
+	default:
+		p.t.Fatalf("sets field %d, which log records do not have", field)
 	}
 }
 
