@@ -1,7 +1,7 @@
 package condition
 
 import (
-	"slices"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -20,6 +20,8 @@ type Parser struct {
 	// Columns are the columns that the conditions read, named as in a plugin's Reads, in the order of their first
 	// appearance.
 	Columns []string
+	// Signals are those whose rows the conditions are for; none stands for all.
+	Signals []abi.Signal
 	// Regexp compiles the pattern of an IsMatch that is more than plain text with ^ or $. Without it such a pattern is
 	// refused: a plugin that does not need it is spared the size of package regexp.
 	Regexp func(pattern string) (func(string) bool, error)
@@ -31,7 +33,7 @@ type Parser struct {
 //
 // Every error is an [*Error]: what is outside the subset is refused by column, with what is supported.
 func (p *Parser) Parse(text string) (*Condition, error) {
-	r := reader{lexer: lexer{text: text}, parser: p}
+	r := reader{lexer: lexer{text: text}, parser: p, signals: p.signals()}
 	if len(text) > maxLength {
 		return nil, r.fail(maxLength, "the condition is longer than 64 KiB")
 	}
@@ -44,8 +46,26 @@ func (p *Parser) Parse(text string) (*Condition, error) {
 		return nil, r.err
 	}
 	c := &Condition{}
-	c.start = c.add(root, accept, reject)
+	for signal := range abi.Signal(len(c.chains)) {
+		chain := &c.chains[signal]
+		chain.Start = Reject
+		if r.signals&(1<<signal) != 0 {
+			chain.Start = chain.add(signal, root, Accept, Reject)
+		}
+	}
 	return c, nil
+}
+
+// signals has the bit 1<<signal of each signal.
+func (p *Parser) signals() uint8 {
+	set := uint8(0)
+	for _, signal := range p.Signals {
+		set |= 1 << signal
+	}
+	if set == 0 {
+		return all
+	}
+	return set
 }
 
 // expression is a condition's tree: a test, a constant, or two expressions joined.
@@ -53,7 +73,7 @@ type expression struct {
 	join        join
 	left, right *expression
 	constant    bool
-	test        test
+	test        Test
 }
 
 type join uint8
@@ -66,8 +86,11 @@ const (
 	joinNot // of left
 )
 
-// add appends the tests of an expression and returns where it starts, given where it leads.
-func (c *Condition) add(e *expression, yes, no int) int {
+// add appends the tests of an expression, as they are for a signal, and returns where it starts, given where it leads.
+func (c *Chain) add(signal abi.Signal, e *expression, yes, no int) int {
+	if yes == no {
+		return yes
+	}
 	switch e.join {
 	case joinConstant:
 		if e.constant {
@@ -75,15 +98,48 @@ func (c *Condition) add(e *expression, yes, no int) int {
 		}
 		return no
 	case joinAnd:
-		return c.add(e.left, c.add(e.right, yes, no), no)
+		return c.add(signal, e.left, c.add(signal, e.right, yes, no), no)
 	case joinOr:
-		return c.add(e.left, yes, c.add(e.right, yes, no))
+		return c.add(signal, e.left, yes, c.add(signal, e.right, yes, no))
 	case joinNot:
-		return c.add(e.left, no, yes)
+		return c.add(signal, e.left, no, yes)
 	}
-	e.test.yes, e.test.no = yes, no
-	c.tests = append(c.tests, e.test)
-	return len(c.tests) - 1
+	t := e.test
+	t.Left, t.Right, t.yes, t.no = t.Left.in(signal), t.Right.in(signal), yes, no
+	if t.Left.Column < 0 && t.Right.Column < 0 {
+		return t.Next(t.Holds(t.Left.Value, t.Right.Value))
+	}
+	if t.Left.Column < 0 {
+		t.Left, t.Right, t.op = t.Right, t.Left, t.op.mirrored()
+	}
+	if t.Right.Column < 0 {
+		t.decide()
+	}
+	c.Tests = append(c.Tests, t)
+	return len(c.Tests) - 1
+}
+
+// in is the operand for rows of a signal: nil if they have no such column.
+func (o Operand) in(signal abi.Signal) Operand {
+	if o.Column >= 0 && o.signals&(1<<signal) == 0 {
+		return constant(Value{})
+	}
+	return o
+}
+
+// constant is an operand that is a literal.
+func constant(v Value) Operand { return Operand{Column: -1, Value: v} }
+
+// mirrored is the comparison with its sides exchanged.
+func (o op) mirrored() op {
+	m := o & opEqual
+	if o&opLess != 0 {
+		m |= opGreater
+	}
+	if o&opGreater != 0 {
+		m |= opLess
+	}
+	return m
 }
 
 // reader is recursive descent over the tokens. After an error it reads no further.
@@ -91,6 +147,7 @@ type reader struct {
 	lexer
 	token
 	parser  *Parser
+	signals uint8
 	nesting int
 	err     *Error
 }
@@ -185,10 +242,30 @@ func (r *reader) plainFactor() *expression {
 		r.unexpected("a comparison (== != < <= > >=)")
 		return &expression{}
 	}
-	e := &expression{test: test{left: left, op: operators[r.token.text]}}
+	o := operators[r.token.text]
 	r.advance()
-	e.test.right = r.value()
-	return e
+	right := r.token
+	return &expression{test: r.comparison(start, right, Test{Left: left, op: o, Right: r.value()})}
+}
+
+// comparison checks a comparison whose operands start at left and right: an id's digits are turned into its bytes.
+func (r *reader) comparison(left, right token, t Test) Test {
+	id, at, literal := &t.Left, left, &t.Right
+	if id.digits == 0 {
+		id, at, literal = &t.Right, right, &t.Left
+	}
+	if id.digits == 0 {
+		return t
+	}
+	if literal.Column >= 0 || literal.Value.Type != abi.TypeString || t.op != opEqual && t.op != opNotEqual {
+		r.refuse(at.at, "the digits of an id are compared by == and != with a text only")
+		return t
+	}
+	// A text of any other form stays one: it is different from all ids.
+	if b, err := hex.DecodeString(literal.Value.Text); err == nil && len(b) == id.digits && literal.Value.Text == strings.ToLower(literal.Value.Text) {
+		literal.Value = Value{Type: abi.TypeBytes, Text: string(b)}
+	}
+	return t
 }
 
 var operators = map[string]op{
@@ -225,8 +302,11 @@ func (r *reader) function() *expression {
 	r.advance()
 	r.expect("(")
 	at := r.token.at
-	if e.test.left = r.value(); e.test.left.column < 0 {
+	switch e.test.Left = r.value(); {
+	case e.test.Left.Column < 0:
 		r.refuse(at, "want a path, such as body or attributes[\"key\"], as the first argument")
+	case e.test.Left.digits > 0:
+		r.refuse(at, "the digits of an id are compared by == and != with a text only")
 	}
 	r.expect(",")
 	if r.kind != kindString {
@@ -234,7 +314,7 @@ func (r *reader) function() *expression {
 		return e
 	}
 	pattern := r.token
-	e.test.right = operand{-1, Value{Type: abi.TypeString, Text: pattern.text}}
+	e.test.Right = constant(Value{Type: abi.TypeString, Text: pattern.text})
 	r.advance()
 	r.expect(")")
 	if e.test.op == opIsMatch {
@@ -260,116 +340,53 @@ func (r *reader) compile(pattern token) func(string) bool {
 }
 
 // value reads a path or literal.
-func (r *reader) value() operand {
+func (r *reader) value() Operand {
 	t := r.token
 	switch t.kind {
 	case kindString:
 		r.advance()
-		return operand{-1, Value{Type: abi.TypeString, Text: t.text}}
+		return constant(Value{Type: abi.TypeString, Text: t.text})
 	case kindInt:
 		r.advance()
 		n, err := strconv.ParseInt(t.text, 10, 64)
 		if err != nil {
 			r.refuse(t.at, "the number does not fit 64 bits")
 		}
-		return operand{-1, Value{Type: abi.TypeInt, Int: n}}
+		return constant(Value{Type: abi.TypeInt, Int: n})
 	case kindFloat:
 		r.advance()
 		f, err := strconv.ParseFloat(t.text, 64)
 		if err != nil {
 			r.refuse(t.at, "the number does not fit a double")
 		}
-		return operand{-1, Value{Type: abi.TypeDouble, Double: f}}
+		return constant(Value{Type: abi.TypeDouble, Double: f})
 	case kindWord:
 		r.advance()
 		return r.word(t)
 	}
 	r.unexpected("a path or literal")
-	return operand{column: -1}
+	return constant(Value{})
 }
 
 // word reads what starts with a word that was consumed.
-func (r *reader) word(t token) operand {
-	switch {
-	case t.text == "nil":
-		return operand{column: -1}
-	case t.text == "true":
-		return operand{-1, Value{Type: abi.TypeBool, Int: 1}}
-	case t.text == "false":
-		return operand{-1, Value{Type: abi.TypeBool}}
-	case strings.HasPrefix(t.text, severityPrefix):
-		n, ok := severity(t.text[len(severityPrefix):])
-		if !ok {
-			r.refuse(t.at, t.text+" is not known; there are "+severityPrefix+"TRACE, DEBUG, INFO, WARN, ERROR, FATAL, each also with 2, 3 or 4 behind it, and UNSPECIFIED")
+func (r *reader) word(t token) Operand {
+	switch t.text {
+	case "nil":
+		return constant(Value{})
+	case "true":
+		return constant(Value{Type: abi.TypeBool, Int: 1})
+	case "false":
+		return constant(Value{Type: abi.TypeBool})
+	}
+	if n, there, ok := enum(t.text); ok {
+		if there != "" {
+			r.refuse(t.at, t.text+" is not known; there are "+there)
 		}
-		return operand{-1, Value{Type: abi.TypeInt, Int: n}}
-	case r.kind == kindMark && r.token.text == "(":
+		return constant(Value{Type: abi.TypeInt, Int: n})
+	}
+	if r.kind == kindMark && r.token.text == "(" {
 		r.refuse(t.at, "function "+t.text+" is not supported; there are "+strings.ReplaceAll(strings.TrimSpace(functions), " ", ", "))
-		return operand{column: -1}
+		return constant(Value{})
 	}
 	return r.path(t)
-}
-
-// path reads a path whose first word was consumed.
-func (r *reader) path(t token) operand {
-	name, prefix := t.text, "attributes."
-	if name == "log" || name == "resource" {
-		r.expect(".")
-		name = r.token.text
-		if r.kind != kindWord || t.text == "resource" && name != "attributes" {
-			r.refuse(t.at, "this path is not known; "+knownPaths)
-			return operand{column: -1}
-		}
-		r.advance()
-	}
-	if t.text == "resource" {
-		prefix = "resource."
-	}
-	if f, ok := fields[name]; ok {
-		if r.token.text == "[" || r.token.text == "." {
-			r.refuse(r.token.at, name+" is read as a whole: keys and fields of it are not supported")
-		}
-		return operand{r.column(f.column), f.absent}
-	}
-	if name != "attributes" {
-		r.refuse(t.at, strconv.Quote(name)+" is not known; "+knownPaths)
-		return operand{column: -1}
-	}
-	return operand{column: r.column(prefix + r.key(t, prefix))}
-}
-
-// key reads ["key"] behind attributes.
-func (r *reader) key(t token, prefix string) string {
-	if r.token.text == "." && r.kind == kindMark {
-		r.refuse(t.at, `write the key as in attributes["key"]`)
-		return ""
-	}
-	r.expect("[")
-	key := r.token
-	if r.kind != kindString {
-		r.unexpected("a key in quotes")
-		return ""
-	}
-	r.advance()
-	r.expect("]")
-	if key.text == "" || key.text == "*" {
-		r.refuse(key.at, "the key "+strconv.Quote(key.text)+" cannot be read")
-	}
-	if r.kind == kindMark && r.token.text == "[" {
-		r.refuse(r.token.at, "an attribute is read as a whole: keys within "+prefix+key.text+" are not supported")
-	}
-	return key.text
-}
-
-// column numbers a column.
-func (r *reader) column(name string) int {
-	if r.err != nil {
-		return -1
-	}
-	i := slices.Index(r.parser.Columns, name)
-	if i < 0 {
-		i = len(r.parser.Columns)
-		r.parser.Columns = append(r.parser.Columns, name)
-	}
-	return i
 }

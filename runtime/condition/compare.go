@@ -10,36 +10,57 @@ import (
 	"github.com/obsd-io/obsd/runtime/abi"
 )
 
-func (t *test) holds(s Source) bool {
-	a := t.left.get(s)
+// Holds says whether the test holds for the values of its operands.
+func (t *Test) Holds(left, right Value) bool {
 	switch {
 	case t.op == opIsMatch:
-		return a.Type != abi.TypeNone && t.match(text(a))
+		return left.Type != abi.TypeNone && t.match(text(left))
 	case t.op >= opHasPrefix:
-		return a.Type == abi.TypeString && t.holdsText(a.Text)
+		return left.Type == abi.TypeString && t.HoldsText(left.Text)
 	}
-	return compare(a, t.right.get(s), t.op)
+	return compare(left, right, t.op)
 }
 
-// holdsText is holds for a string on the left and a literal string on the right.
-func (t *test) holdsText(s string) bool {
-	literal := t.right.value.Text
+// decide finds what the types alone decide.
+func (t *Test) decide() {
+	literal := t.Right.Value
+	for typ := range abi.Type(len(t.decided)) {
+		left := Value{Type: typ}
+		switch {
+		case typ == abi.TypeNone:
+			left = t.Left.Value
+		case t.op == opIsMatch, typ == literal.Type, t.op < opHasPrefix && isNumber(left) && isNumber(literal):
+			continue
+		}
+		t.decided[typ] = never
+		if t.Holds(left, literal) {
+			t.decided[typ] = always
+		}
+	}
+}
+
+// HoldsText is Holds for a string on the left, if the right is a literal string.
+func (t *Test) HoldsText(left string) bool {
+	literal := t.Right.Value.Text
 	switch t.op {
 	case opEqual:
-		return s == literal
+		return left == literal
 	case opNotEqual:
-		return s != literal
+		return left != literal
 	case opHasPrefix:
-		return strings.HasPrefix(s, literal)
+		return strings.HasPrefix(left, literal)
 	case opHasSuffix:
-		return strings.HasSuffix(s, literal)
+		return strings.HasSuffix(left, literal)
 	case opContains:
-		return strings.Contains(s, literal)
+		return strings.Contains(left, literal)
 	case opIsMatch:
-		return t.match(s)
+		return t.match(left)
 	}
-	return ordered(s, literal, t.op)
+	return ordered(left, literal, t.op)
 }
+
+// HoldsInt is Holds for an int on the left, if the test is a comparison and the right a literal int.
+func (t *Test) HoldsInt(left int64) bool { return t.op&outcome(left, t.Right.Value.Int) != 0 }
 
 // compare compares two values by the rules in the package's doc.
 func compare(a, b Value, o op) bool {
@@ -65,16 +86,14 @@ func compare(a, b Value, o op) bool {
 	return o == opNotEqual && a.Text != b.Text
 }
 
-// outcome is which of less, equal and greater an int is to another.
-func outcome(a, b int64) op {
-	o := opEqual
-	if a < b {
-		o = opLess
+// outcome is which of less, equal and greater an int is to another; it has no branches, since rows follow no pattern.
+func outcome(a, b int64) op { return opLess << (1 + bit(a > b) - bit(a < b)) }
+
+func bit(b bool) uint8 {
+	if b {
+		return 1
 	}
-	if a > b {
-		o = opGreater
-	}
-	return o
+	return 0
 }
 
 func ordered[T cmp.Ordered](a, b T, o op) bool {
