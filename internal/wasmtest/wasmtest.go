@@ -20,6 +20,7 @@ const (
 	opBr          = 0x0c
 	opEnd         = 0x0b
 	opCall        = 0x10
+	opReturnCall  = 0x12
 	opI32Const    = 0x41
 	opI64Const    = 0x42
 	opMemoryGrow  = 0x40
@@ -48,17 +49,51 @@ func I64(v int64) Code { return binaryAppend(Code{opI64Const}, v) }
 func Unreachable() Code { return Code{opUnreachable} }
 
 // Forever never ends.
-func Forever() Code { return Code{opLoop, blockEmpty, opBr, 0, opEnd, opUnreachable} }
+func Forever() Code { return Loop(nil) }
 
-// Recurse calls the function of that number, which is [Plugin.Process] for 4, until the stack ends.
+// Recurse is a body of (i32, i32) i64 that calls itself, which is [Plugin.Process] for 4, until the stack ends.
 func Recurse() Code {
-	return slices.Concat(Code{opLocalGet, 0, opLocalGet, 1}, Code{opCall, 4})
+	return slices.Concat(Code{opLocalGet, 0, opLocalGet, 1}, Call(4))
 }
+
+// TailCall is as Recurse, without taking stack: it never ends.
+func TailCall() Code {
+	return slices.Concat(Code{opLocalGet, 0, opLocalGet, 1}, Code{opReturnCall, 4})
+}
+
+// Call calls the function of that number: imports come first, then the marker, manifest, configure, alloc and process.
+func Call(function uint32) Code { return append(Code{opCall}, leb(function)...) }
 
 // Grow asks for pages of memory until it gets no more, then traps.
 func Grow() Code {
 	// loop; i32.const 1; memory.grow 0; i32.const -1; i32.ne; br_if 0; end; unreachable
 	return Code{opLoop, blockEmpty, opI32Const, 1, opMemoryGrow, 0, opI32Const, 0x7f, 0x47, 0x0d, 0, opEnd, opUnreachable}
+}
+
+// Loop does body, which leaves nothing on the stack, for ever.
+func Loop(body Code) Code {
+	return slices.Concat(Code{opLoop, blockEmpty}, body, Code{opBr, 0, opEnd, opUnreachable})
+}
+
+// Fill fills length bytes of memory from address 0; Copy copies as many there from address 1.
+func Fill(length int32) Code {
+	return slices.Concat(I32(0), I32(0), I32(length), Code{0xfc, 11, 0})
+}
+
+// Copy is as described at [Fill].
+func Copy(length int32) Code {
+	return slices.Concat(I32(0), I32(1), I32(length), Code{0xfc, 10, 0, 0})
+}
+
+// Store writes a word to an address.
+func Store(address, value int32) Code {
+	return slices.Concat(I32(address), I32(value), Code{0x36, 2, 0})
+}
+
+// Switch turns for ever through a table of n labels that all lead back to the start.
+func Switch(n uint32) Code {
+	out := append(slices.Concat(Code{opLoop, blockEmpty}, I32(0), Code{0x0e}), leb(n)...)
+	return append(append(out, make([]byte, n+1)...), opEnd, opUnreachable)
 }
 
 // Plugin is a plugin in parts. The zero value of each field but Manifest stands for what works.
@@ -67,6 +102,8 @@ type Plugin struct {
 	Manifest string
 	// Configure, Alloc and Process replace a function's body: (i32, i32) i64, (i32) i32, (i32, i32) i64.
 	Configure, Alloc, Process Code
+	// ManifestBody replaces the body of obsd_manifest: () i64.
+	ManifestBody Code
 	// ManifestResult replaces what obsd_manifest returns.
 	ManifestResult *uint64
 	// Start, if set, is the body of a start function.
@@ -75,13 +112,30 @@ type Plugin struct {
 	Rename map[string]string
 	// Pages is how much memory it starts with, default 4.
 	Pages uint32
-	// Import names a function () -> () to import, module and name.
-	Import [2]string
+	// Imports are functions to import; they are the first functions, see [Call].
+	Imports []Import
+	// Flush, if set, is the body of obsd_flush: (i64) i64.
+	Flush Code
+	// StartSection has Start run by the module's start section, and not as [abi.ExportInitialize].
+	StartSection bool
 	// Data is memory's content by address.
 	Data map[uint32][]byte
 	// Result is what obsd_process returns where Process is not set.
 	Result *Result
 }
+
+// Import is a function to import, with the types of its parameters and results as in the binary format.
+type Import struct {
+	Module, Name    string
+	Params, Results string
+}
+
+// Types for an [Import].
+const (
+	I32Type = "\x7f"
+	I64Type = "\x7e"
+	F64Type = "\x7c"
+)
 
 // Result is a result in parts, as abi draws it.
 type Result struct {
@@ -116,24 +170,35 @@ func (p Plugin) Module() []byte {
 	if p.ManifestResult != nil {
 		manifest = *p.ManifestResult
 	}
-	bodies := []Code{{}, I64(int64(manifest)), or(p.Configure, I64(0)), or(p.Alloc, I32(blockAt)), process}
+	bodies := []Code{{}, or(p.ManifestBody, I64(int64(manifest))), or(p.Configure, I64(0)), or(p.Alloc, I32(blockAt)), process}
 	names := []string{abi.ExportMarker, abi.ExportManifest, abi.ExportConfigure, abi.ExportAlloc, abi.ExportProcess}
 	types := []byte{0, 1, 2, 3, 2}
+	if p.Flush != nil {
+		bodies, types, names = append(bodies, p.Flush), append(types, 4), append(names, abi.ExportFlush)
+	}
+	imports := uint32(len(p.Imports))
+	start := imports + uint32(len(bodies))
 	if p.Start != nil {
 		bodies, types, names = append(bodies, p.Start), append(types, 0), append(names, abi.ExportInitialize)
 	}
-	imports := uint32(0)
-	if p.Import != [2]string{} {
-		imports = 1
+	rename := maps.Clone(p.Rename)
+	if p.StartSection {
+		if rename == nil {
+			rename = map[string]string{}
+		}
+		rename[abi.ExportInitialize] = ""
 	}
 	m := []byte("\x00asm\x01\x00\x00\x00")
-	m = section(m, 1, []byte{4, 0x60, 0, 0, 0x60, 0, 1, i64, 0x60, 2, i32, i32, 1, i64, 0x60, 1, i32, 1, i32})
+	m = section(m, 1, p.types())
 	if imports > 0 {
-		m = section(m, 2, slices.Concat([]byte{1}, name(p.Import[0]), name(p.Import[1]), []byte{0, 0}))
+		m = section(m, 2, p.imports())
 	}
 	m = section(m, 3, append([]byte{byte(len(types))}, types...))
 	m = section(m, 5, append([]byte{1, 0}, leb(max(p.Pages, 4))...))
-	m = section(m, 7, exports(names, imports, p.Rename))
+	m = section(m, 7, exports(names, imports, rename))
+	if p.StartSection {
+		m = section(m, 8, leb(start))
+	}
 	code := leb(uint32(len(bodies)))
 	for _, b := range bodies {
 		code = append(append(code, leb(uint32(len(b)+2))...), 0)
@@ -141,6 +206,25 @@ func (p Plugin) Module() []byte {
 	}
 	m = section(m, 10, code)
 	return section(m, 11, segments(data))
+}
+
+// ownTypes is how many types the plugin's own functions have; those of imports follow.
+const ownTypes = 5
+
+func (p Plugin) types() []byte {
+	out := append(leb(ownTypes+uint32(len(p.Imports))), 0x60, 0, 0, 0x60, 0, 1, i64, 0x60, 2, i32, i32, 1, i64, 0x60, 1, i32, 1, i32, 0x60, 1, i64, 1, i64)
+	for _, f := range p.Imports {
+		out = append(append(append(out, 0x60), name(f.Params)...), name(f.Results)...)
+	}
+	return out
+}
+
+func (p Plugin) imports() []byte {
+	out := leb(uint32(len(p.Imports)))
+	for i, f := range p.Imports {
+		out = slices.Concat(out, name(f.Module), name(f.Name), []byte{0}, leb(ownTypes+uint32(i)))
+	}
+	return out
 }
 
 // Memory is a guest's memory that holds the result, and what obsd_process returns for it: for tests without a guest.

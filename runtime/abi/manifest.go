@@ -19,7 +19,7 @@ type Manifest struct {
 	Emits []string `json:"emits,omitempty"`
 	// Routes lists the names that it may route rows to.
 	Routes []string `json:"routes,omitempty"`
-	// Where is a condition: rows for which it does not hold never reach the plugin, and pass as they are.
+	// Where is a condition, see package condition: rows for which it does not hold never reach the plugin, and pass as they are.
 	Where string `json:"where,omitempty"`
 	// Stateful says that rows of one stream must reach one instance; the host then runs one instance only.
 	Stateful bool `json:"stateful,omitempty"`

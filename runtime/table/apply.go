@@ -1,35 +1,49 @@
 package table
 
 import (
-	"encoding/json"
-	"maps"
-	"math"
-	"slices"
-	"strings"
-	"unicode/utf8"
-
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/obsd-io/obsd/runtime/abi"
 )
 
-// edit applies checked edits, a row at a time.
-func (s *Session) edit(r result) {
-	var source sliceSource
-	for at := 0; at < len(r.edits); {
-		row, sets, end := run(r.edits, at)
-		record := s.logs.records[s.lo+int(row)]
-		attributes := record.Attributes()
-		if sets > 0 {
-			attributes.EnsureCapacity(attributes.Len() + sets)
+// edit applies the checked runs; sets is what the numbers of sets in verdicts grow by.
+func (s *Session) edit(r result, sets uint16) {
+	own := s.table.own().rows
+	for i := 0; i < len(s.runs); {
+		run := &s.runs[i]
+		if run.fresh {
+			s.create(r, run, sets)
+			i++
+			continue
 		}
-		for ; at < end; at += abi.EditSize {
-			e := editAt(r.edits, at)
-			if e.op != abi.OpSetAttribute && e.op != abi.OpDeleteAttribute {
-				s.editField(r, e, record)
-				continue
-			}
+		// A copy is of the row as it came, so new rows are made before the row's own edits.
+		for i++; i < len(s.runs) && s.runs[i].row == run.row; i++ {
+			s.create(r, &s.runs[i], sets)
+		}
+		s.change(r, run, own)
+	}
+}
+
+// change applies the edits of a row of the batch.
+func (s *Session) change(r result, run *run, own rows) {
+	t, row := s.table, int(s.rows[run.row])
+	s.editRow(r, run, own, row)
+	if run.moves {
+		t.move(row, s.regroup(r, run, t.leaves[t.leafOf(row)], t.metricKeyOf(row)))
+	}
+}
+
+// editRow applies a run to a row, but for the edits that move it.
+func (s *Session) editRow(r result, run *run, to rows, row int) {
+	attributes := to.attributes(row)
+	if run.sets > 0 {
+		attributes.EnsureCapacity(attributes.Len() + run.sets)
+	}
+	var source sliceSource
+	for at := run.at; at < run.end; at += abi.EditSize {
+		e := editAt(r.edits, at)
+		switch e.op {
+		case abi.OpSetAttribute, abi.OpDeleteAttribute:
 			var key string
 			if e.name == abi.NameInline {
 				at += abi.EditSize
@@ -38,140 +52,103 @@ func (s *Session) edit(r result) {
 				key = s.names[e.name].text
 			}
 			// As in checkEdits, what is nearly every edit goes without the calls of the rest.
-			if e.op == abi.OpSetAttribute && e.typ >= abi.TypeSlice && (source.is(e) || source.find(s, e)) && source.typ != abi.TypeBytes {
+			if e.op == abi.OpSetAttribute && e.typ >= abi.TypeSlice && (source.typ == e.typ || source.find(s, e)) && source.of != abi.TypeBytes {
 				attributes.PutStr(key, slice(source.text, e.cell))
 				continue
 			}
-			s.editAttribute(r, e, attributes, key)
+			s.editKey(r, e, attributes, key)
+		case abi.OpSet:
+			if rules[e.name].Level == abi.LevelRow {
+				to.set(row, abi.Field(e.name), s.value(r, e))
+			}
 		}
 	}
 }
 
-// run finds the end of the edits of one row, and how many attributes they set.
-func run(edits []byte, at int) (row uint32, sets, end int) {
-	row = le.Uint32(edits[at:])
-	for end = at; end < len(edits) && le.Uint32(edits[end:]) == row; end += abi.EditSize {
-		if abi.Op(edits[end+6]) == abi.OpSetAttribute {
-			sets++
-		}
-	}
-	return row, sets, end
-}
-
-func (s *Session) editAttribute(r result, e edit, attributes pcommon.Map, key string) {
+// editKey sets or deletes what has a key.
+func (s *Session) editKey(r result, e edit, m pcommon.Map, key string) {
 	switch {
-	case e.op == abi.OpDeleteAttribute:
-		attributes.Remove(key)
+	case e.op == abi.OpDeleteAttribute || e.op == abi.OpDeleteResource:
+		m.Remove(key)
 	case e.typ == abi.TypeInt:
-		attributes.PutInt(key, int64(e.cell))
-	case e.typ == abi.TypeString || e.typ == abi.TypeName:
-		attributes.PutStr(key, s.stringOf(r, e))
+		m.PutInt(key, int64(e.cell))
 	default:
-		s.put(r, e, attributes.PutEmpty(key))
+		s.value(r, e).put(m.PutEmpty(key))
 	}
 }
 
-func (s *Session) editField(r result, e edit, record plog.LogRecord) {
-	switch abi.Field(e.name) {
-	case abi.FieldBody:
-		s.put(r, e, record.Body())
-	case abi.FieldSeverity:
-		record.SetSeverityNumber(plog.SeverityNumber(uint32(e.cell)))
-		if e.typ == abi.TypeName {
-			record.SetSeverityText(s.names[e.cell>>32].text)
+// create makes the new row of a run.
+func (s *Session) create(r result, run *run, sets uint16) {
+	t, first := s.table, editAt(r.edits, run.at)
+	signal, lies, key := s.bear(first)
+	side := &t.sides[signal]
+	s.editRow(r, run, side.rows, t.base(signal)+len(side.fresh))
+	if run.moves {
+		lies = s.regroup(r, run, lies, key)
+	}
+	verdict := first.name
+	if verdict >= abi.Set {
+		verdict += sets
+	}
+	side.fresh = append(side.fresh, freshRow{t.leafNumber(lies), verdict})
+}
+
+// bear adds the row of an OpNew to its signal's, and says where it lies.
+func (s *Session) bear(e edit) (abi.Signal, leaf, metricKey) {
+	t := s.table
+	if e.typ == abi.NewCopy {
+		row := int(s.rows[e.row])
+		t.own().rows.addCopy(row)
+		return t.Signal(), t.leaves[t.leafOf(row)], t.metricKeyOf(row)
+	}
+	signal := abi.Signal(e.typ)
+	t.sides[signal].rows.add(pcommon.Timestamp(s.now))
+	lies := leaf{none, none, none}
+	if !s.flush {
+		lies = t.leaves[t.leafOf(int(s.rows[e.row]))]
+	}
+	if signal != t.Signal() || s.flush {
+		lies = t.detach(lies)
+	}
+	lies.metric = none
+	return signal, lies, metricKey{origin: none, kind: abi.MetricGauge}
+}
+
+// regroup gives the leaf that a run moves its row to; lies is where it is now, key its metric.
+func (s *Session) regroup(r result, run *run, lies leaf, key metricKey) leaf {
+	metric, resource := false, false
+	for at := run.at; at < run.end; at += abi.EditSize {
+		switch e := editAt(r.edits, at); {
+		case isResource(e.op):
+			resource = true
+		case e.op == abi.OpSet && rules[e.name].Level == abi.LevelMetric:
+			metric = true
+			s.value(r, e).putMetric(abi.Field(e.name), &key)
 		}
-	case abi.FieldSeverityText:
-		record.SetSeverityText(s.stringOf(r, e))
-	case abi.FieldTime:
-		record.SetTimestamp(pcommon.Timestamp(e.cell))
 	}
+	if resource {
+		lies.resource = s.table.editResource(lies.resource, func(m pcommon.Map) { s.editResource(r, run, m) })
+	}
+	if metric {
+		lies.metric = s.table.metricNumber(key)
+	}
+	return lies
 }
 
-// stringOf is the text of a checked string.
-func (s *Session) stringOf(r result, e edit) string {
-	switch e.typ {
-	case abi.TypeString:
-		return arenaText(r, e.cell)
-	case abi.TypeName:
-		return s.names[e.cell].text
-	}
-	text, _, _ := s.sliced(e)
-	return slice(text, e.cell)
-}
-
-// slice is the part of a text that a checked cell says. The whole is valid UTF-8, so a part is valid unless it splits a
-// character.
-func slice(text string, cell uint64) string {
-	offset, end := uint32(cell), uint32(cell)+uint32(cell>>32)
-	cut := text[offset:end]
-	if len(cut) > 0 && (!utf8.RuneStart(cut[0]) || int(end) < len(text) && !utf8.RuneStart(text[end])) {
-		return strings.ToValidUTF8(cut, "\uFFFD")
-	}
-	return cut
-}
-
-// put sets any value.
-func (s *Session) put(r result, e edit, v pcommon.Value) {
-	switch {
-	case e.typ == abi.TypeInt:
-		v.SetInt(int64(e.cell))
-	case e.typ == abi.TypeDouble:
-		v.SetDouble(math.Float64frombits(e.cell))
-	case e.typ == abi.TypeBool:
-		v.SetBool(e.cell != 0)
-	case e.typ == abi.TypeBytes:
-		v.SetEmptyBytes().FromRaw(arenaBytes(r, e.cell))
-	case e.typ == abi.TypeJSON:
-		putJSON(v, arenaText(r, e.cell))
-	case e.typ >= abi.TypeSlice:
-		if text, typ, _ := s.sliced(e); typ == abi.TypeBytes {
-			v.SetEmptyBytes().FromRaw([]byte(text[uint32(e.cell):][:e.cell>>32]))
-			return
+// editResource applies the edits of a run that are of the resource.
+func (s *Session) editResource(r result, run *run, m pcommon.Map) {
+	for at := run.at; at < run.end; at += abi.EditSize {
+		e := editAt(r.edits, at)
+		if !isResource(e.op) {
+			continue
 		}
-		v.SetStr(s.stringOf(r, e))
-	default:
-		v.SetStr(s.stringOf(r, e))
-	}
-}
-
-// putJSON sets a map or an array from its text; what is not JSON stays a string.
-func putJSON(v pcommon.Value, text string) {
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var raw any
-	if err := dec.Decode(&raw); err != nil || dec.More() {
-		v.SetStr(text)
-		return
-	}
-	fromRaw(v, raw)
-}
-
-func fromRaw(v pcommon.Value, raw any) {
-	switch raw := raw.(type) {
-	case nil:
-	case string:
-		v.SetStr(raw)
-	case bool:
-		v.SetBool(raw)
-	case json.Number:
-		if n, err := raw.Int64(); err == nil {
-			v.SetInt(n)
-		} else if f, err := raw.Float64(); err == nil {
-			v.SetDouble(f)
+		key := ""
+		if e.name == abi.NameInline {
+			at += abi.EditSize
+			key = arenaText(r, editAt(r.edits, at).cell)
 		} else {
-			v.SetStr(raw.String())
+			key = s.names[e.name].text
 		}
-	case []any:
-		slice := v.SetEmptySlice()
-		slice.EnsureCapacity(len(raw))
-		for _, item := range raw {
-			fromRaw(slice.AppendEmpty(), item)
-		}
-	case map[string]any:
-		m := v.SetEmptyMap()
-		m.EnsureCapacity(len(raw))
-		for _, key := range slices.Sorted(maps.Keys(raw)) {
-			fromRaw(m.PutEmpty(key), raw[key])
-		}
+		s.editKey(r, e, m, key)
 	}
 }

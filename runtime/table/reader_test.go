@@ -64,15 +64,26 @@ func (r *reader) decode(typ abi.Type, cell uint64) any {
 
 func (r *reader) value(column, row int) any {
 	e := r.entry(column)
-	if r.b[e+abi.ColumnLevel] == byte(abi.LevelResource) {
-		row = int(le.Uint32(r.b[r.offset(e+abi.ColumnIndex)+4*row:]))
-	}
+	require.Equal(r.t, byte(abi.KindValues), r.b[e+abi.ColumnKind])
+	row = r.index(e, row)
 	require.Less(r.t, row, int(le.Uint32(r.b[e+abi.ColumnCount:])))
 	return r.decode(abi.Type(r.b[r.offset(e+abi.ColumnTypes)+row]), le.Uint64(r.b[r.offset(e+abi.ColumnCells)+8*row:]))
 }
 
+// index is which entry of a column is a row's.
+func (r *reader) index(entry, row int) int {
+	require.Less(r.t, row, r.rows)
+	if r.b[entry+abi.ColumnLevel] == byte(abi.LevelRow) {
+		return row
+	}
+	return int(le.Uint32(r.b[r.offset(entry+abi.ColumnIndex)+4*row:]))
+}
+
 func (r *reader) attributes(column, row int) (out [][2]any) {
 	e := r.entry(column)
+	require.Equal(r.t, byte(abi.KindMap), r.b[e+abi.ColumnKind])
+	row = r.index(e, row)
+	require.Less(r.t, row, int(le.Uint32(r.b[e+abi.ColumnCount:])))
 	starts, cells := r.offset(e+abi.ColumnTypes), r.offset(e+abi.ColumnCells)
 	for i := le.Uint32(r.b[starts+4*row:]); i < le.Uint32(r.b[starts+4*row+4:]); i++ {
 		cell := r.b[cells+16*int(i):]

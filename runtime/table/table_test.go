@@ -18,17 +18,61 @@ import (
 
 func plan(t testing.TB, m abi.Manifest) *table.Plan {
 	t.Helper()
+	if m.Signals == nil {
+		m.Signals = []string{"logs"}
+	}
 	p, err := table.NewPlan(&m)
 	require.NoError(t, err)
 	return p
 }
 
+// span gives the row numbers from lo up to hi.
+func span(lo, hi int) (rows []int32) {
+	for row := lo; row < hi; row++ {
+		rows = append(rows, int32(row))
+	}
+	return rows
+}
+
+// send lays out all rows of d as one call, and returns the table and the session that wait for a result.
+func send(t testing.TB, m abi.Manifest, d table.Data) (*table.Table, *table.Session) {
+	t.Helper()
+	s := table.NewSession(plan(t, m))
+	tab := new(table.Table)
+	tab.Reset(d)
+	s.Encode(make([]byte, s.Measure(tab, span(0, tab.Rows()))), 42)
+	return tab, s
+}
+
 func TestPlanErrors(t *testing.T) {
-	_, err := table.NewPlan(&abi.Manifest{Reads: []string{"body", "atrributes.x", "resource.*", "attributes."}, Writes: []string{"severity_number", "body"}})
-	const known = "; known are body, time, observed_time, severity_number, severity_text, attributes.<key>, attributes.*, resource.<key>"
-	require.EqualError(t, err, `manifest: reads: unknown column "atrributes.x"`+known+"\n"+
-		`manifest: reads: unknown column "resource.*"`+known+"\n"+`manifest: reads: unknown column "attributes."`+known+"\n"+
-		`manifest: writes: unknown "severity_number"; known are body, time, severity, attributes.<key>, attributes.*`)
+	f := func(m abi.Manifest, want string) {
+		t.Helper()
+		_, err := table.NewPlan(&m)
+		require.EqualError(t, err, want)
+	}
+	const (
+		keys      = "attributes.<key>, attributes.*, resource.<key>, resource.*"
+		logReads  = "body, time, observed_time, severity_number, severity_text, event_name, trace_id, span_id, flags, scope.name, scope.version, " + keys + ", scope.attributes.<key>"
+		logWrites = "body, time, observed_time, severity, event_name, trace_id, span_id, flags, " + keys
+	)
+	f(abi.Manifest{
+		Signals: []string{"logs"}, Reads: []string{"body", "atrributes.x", "scope.attributes.*", "attributes.", "value", "", "severity"},
+		Writes: []string{"severity_number", "body", "metric.name", ""},
+	}, `manifest: reads: unknown column "atrributes.x"; known are `+logReads+"\n"+
+		`manifest: reads: unknown column "scope.attributes.*"; known are `+logReads+"\n"+
+		`manifest: reads: unknown column "attributes."; known are `+logReads+"\n"+
+		`manifest: reads: unknown column "value"; known are `+logReads+"\n"+
+		`manifest: reads: unknown column ""; known are `+logReads+"\n"+
+		`manifest: reads: unknown column "severity"; known are `+logReads+"\n"+
+		`manifest: writes: unknown "severity_number"; known are `+logWrites+"\n"+
+		`manifest: writes: unknown "metric.name"; known are `+logWrites+"\n"+
+		`manifest: writes: unknown ""; known are `+logWrites)
+	f(abi.Manifest{Signals: []string{"metrics"}, Writes: []string{"metric.type", "point.count", "scope.name"}},
+		`manifest: writes: unknown "metric.type"; known are time, flags, start_time, value, metric.name, metric.unit, metric.description, `+keys+"\n"+
+			`manifest: writes: unknown "point.count"; known are time, flags, start_time, value, metric.name, metric.unit, metric.description, `+keys+"\n"+
+			`manifest: writes: unknown "scope.name"; known are time, flags, start_time, value, metric.name, metric.unit, metric.description, `+keys)
+	f(abi.Manifest{Signals: []string{"logs", "profiles"}, Emits: []string{"log"}},
+		`manifest: signals: unknown "profiles"; known are logs, metrics, traces`+"\n"+`manifest: emits: unknown "log"; known are logs, metrics, traces`)
 }
 
 // everything is logs with every kind of value, in two resources and three scopes.
@@ -89,11 +133,11 @@ func TestEncode(t *testing.T) {
 	ld := everything()
 	rows := records(ld)
 	s := table.NewSession(plan(t, abi.Manifest{Reads: everyColumn}))
-	var l table.Logs
-	l.Reset(ld)
+	l := new(table.Table)
+	l.Reset(table.LogsOf(ld))
 	for _, window := range [][2]int{{0, len(rows)}, {3, 9}, {5, 5}, {14, 15}} {
 		lo, hi := window[0], window[1]
-		size := s.Measure(&l, lo, hi)
+		size := s.Measure(l, span(lo, hi))
 		b := make([]byte, size)
 		for i := range b {
 			b[i] = 0xaa
@@ -151,127 +195,6 @@ func plain(v pcommon.Value) any {
 	}
 }
 
-// model applies random edits both as a result and by plain pdata calls.
-type model struct {
-	rand  *rand.Rand
-	names []string
-	arena string
-	edits []uint64
-	laid  string // attribute s of the row, as it was laid out
-}
-
-var writable = []string{"s", "i", "new", "url.path"}
-
-func (m *model) keep(text string) uint64 {
-	cell := abi.Cell(uint32(len(m.arena)), uint32(len(text)))
-	m.arena += text
-	return cell
-}
-
-// value picks a value: its type and cell for the result, and how pdata sets it.
-func (m *model) value() (abi.Type, uint64, func(pcommon.Value)) {
-	switch m.rand.IntN(8) {
-	case 0:
-		return abi.TypeInt, 5, func(v pcommon.Value) { v.SetInt(5) }
-	case 1:
-		return abi.TypeDouble, math.Float64bits(2.5), func(v pcommon.Value) { v.SetDouble(2.5) }
-	case 2:
-		return abi.TypeBool, 1, func(v pcommon.Value) { v.SetBool(true) }
-	case 3:
-		return abi.TypeBytes, m.keep("\xff\x00"), func(v pcommon.Value) { v.SetEmptyBytes().FromRaw([]byte("\xff\x00")) }
-	case 4:
-		return abi.TypeJSON, m.keep(`{"a":[1,2.5,"x",null,true]}`), func(v pcommon.Value) {
-			if err := v.FromRaw(map[string]any{"a": []any{1, 2.5, "x", nil, true}}); err != nil {
-				panic(err)
-			}
-		}
-	case 5:
-		n := m.rand.IntN(len(m.names))
-		return abi.TypeName, uint64(n), func(v pcommon.Value) { v.SetStr(m.names[n]) }
-	case 6:
-		from := m.rand.IntN(len(m.laid) + 1)
-		to := from + m.rand.IntN(len(m.laid)-from+1)
-		cut := m.laid[from:to]
-		return abi.TypeSlice | 1, abi.Cell(uint32(from), uint32(to-from)), func(v pcommon.Value) { v.SetStr(cut) }
-	}
-	return abi.TypeString, m.keep("bad\xffutf8"), func(v pcommon.Value) { v.SetStr("bad\uFFFDutf8") }
-}
-
-// edit makes one random edit of a row, and applies it to the record.
-func (m *model) edit(row int, record plog.LogRecord) {
-	put := func(name uint16, op abi.Op, typ abi.Type, cell uint64) {
-		m.edits = append(m.edits, abi.Edit(uint32(row), name, op, typ), cell)
-	}
-	name := m.rand.IntN(len(writable))
-	switch m.rand.IntN(9) {
-	case 0:
-		put(uint16(name), abi.OpDeleteAttribute, 0, 0)
-		record.Attributes().Remove(writable[name])
-	case 1:
-		typ, cell, set := m.value()
-		put(uint16(abi.FieldBody), abi.OpSet, typ, cell)
-		set(record.Body())
-	case 2:
-		put(uint16(abi.FieldSeverity), abi.OpSet, abi.TypeInt, 17)
-		record.SetSeverityNumber(17)
-	case 6:
-		put(uint16(abi.FieldSeverity), abi.OpSet, abi.TypeName, 9|uint64(len(m.names)-1)<<32)
-		record.SetSeverityNumber(9)
-		record.SetSeverityText(m.names[len(m.names)-1])
-	case 3:
-		put(uint16(abi.FieldSeverityText), abi.OpSet, abi.TypeString, m.keep("LOUD"))
-		record.SetSeverityText("LOUD")
-	case 4:
-		put(uint16(abi.FieldTime), abi.OpSet, abi.TypeInt, 99)
-		record.SetTimestamp(99)
-	case 5:
-		typ, cell, set := m.value()
-		put(abi.NameInline, abi.OpSetAttribute, typ, cell)
-		put(0, abi.OpExt, abi.TypeString, m.keep("url.path"))
-		set(record.Attributes().PutEmpty("url.path"))
-	default:
-		typ, cell, set := m.value()
-		put(uint16(name), abi.OpSetAttribute, typ, cell)
-		set(record.Attributes().PutEmpty(writable[name]))
-	}
-}
-
-// For random edits, a result gives what plain pdata calls give; rows without edits are untouched.
-func TestApplyIsPlainPdata(t *testing.T) {
-	manifest := abi.Manifest{
-		Reads:  []string{"body", "attributes.s"},
-		Writes: []string{"body", "time", "severity", "attributes.s", "attributes.i", "attributes.new", "attributes.url.path"},
-	}
-	for seed := range uint64(300) {
-		got, want := everything(), everything()
-		wanted := records(want)
-		m := &model{rand: rand.New(rand.NewPCG(seed, 1)), names: append(slices.Clone(writable), "a constant")}
-		for row, record := range wanted {
-			text, _ := record.Attributes().Get("s")
-			m.laid = text.Str()
-			for range m.rand.IntN(4) {
-				m.edit(row, record)
-			}
-		}
-		result := wasmtest.Result{Rows: uint32(len(wanted)), Edits: m.edits, Arena: m.arena, Names: m.names}
-		memory, packed := result.Memory()
-		s := table.NewSession(plan(t, manifest))
-		var l table.Logs
-		l.Reset(got)
-		s.Encode(make([]byte, s.Measure(&l, 0, l.Rows())), 0)
-		require.NoError(t, s.Apply(memory, packed))
-		clear(memory) // nothing may be a view of it
-		require.Equal(t, marshal(t, want), marshal(t, got), "seed %d", seed)
-	}
-}
-
-func marshal(t *testing.T, ld plog.Logs) string {
-	t.Helper()
-	b, err := (&plog.JSONMarshaler{}).MarshalLogs(ld)
-	require.NoError(t, err)
-	return string(b)
-}
-
 // A result that breaks the contract is refused whole: the text says where, and no record has changed.
 func TestRefused(t *testing.T) {
 	edit := abi.Edit
@@ -280,17 +203,14 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Helper()
 			ld := everything()
-			before := marshal(t, ld)
-			s := table.NewSession(plan(t, abi.Manifest{
+			before := marshal(t, table.LogsOf(ld))
+			l, s := send(t, abi.Manifest{
 				Reads: []string{"body", "resource.host.name", "attributes.*"}, Writes: []string{"attributes.a", "time", "severity"}, Routes: []string{"x", "y"},
-			}))
-			var l table.Logs
-			l.Reset(ld)
-			s.Encode(make([]byte, s.Measure(&l, 0, 15)), 0)
+			}, table.LogsOf(ld))
 			memory, packed := r.Memory()
 			err := s.Apply(memory, packed)
 			require.EqualError(t, err, want)
-			require.Equal(t, before, marshal(t, ld))
+			require.Equal(t, before, marshal(t, table.LogsOf(ld)))
 			require.Equal(t, make([]uint16, 15), l.Verdicts)
 		})
 	}
@@ -315,7 +235,7 @@ func TestRefused(t *testing.T) {
 	f("row too large", one(edit(15, 0, abi.OpSetAttribute, abi.TypeInt), 1), "edit 1: row 15: want rows in order, below 15")
 	f("rows out of order", one(edit(3, 0, abi.OpSetAttribute, abi.TypeInt), 1, edit(2, 0, abi.OpSetAttribute, abi.TypeInt), 1), "edit 2: row 2: want rows in order, below 15")
 	f("op", one(edit(1, 0, 77, 0), 0), "edit 1: row 1: op 77 is not known")
-	f("stray key", one(edit(1, 0, abi.OpExt, abi.TypeString), 0), "edit 1: row 1: op 255 is not known")
+	f("stray key", one(edit(1, 0, abi.OpExt, abi.TypeString), 0), "edit 1: row 1: an entry of op 255 without one that it belongs to")
 	f("name", one(edit(1, 2, abi.OpSetAttribute, abi.TypeInt), 0), "edit 1: row 1: name 2 was not announced")
 	f("not declared", one(edit(1, 1, abi.OpSetAttribute, abi.TypeInt), 0),
 		`edit 1: row 1: sets attributes.b, which the manifest does not declare: add "attributes.b" to its writes`)
@@ -350,10 +270,7 @@ func TestRefused(t *testing.T) {
 // Slices keep their characters whole, and those of a resource's column are of the row's own resource.
 func TestSlices(t *testing.T) {
 	ld := everything()
-	s := table.NewSession(plan(t, abi.Manifest{Reads: []string{"body", "resource.host.name"}, Writes: []string{"attributes.a"}}))
-	var l table.Logs
-	l.Reset(ld)
-	s.Encode(make([]byte, s.Measure(&l, 0, 15)), 0)
+	_, s := send(t, abi.Manifest{Reads: []string{"body", "resource.host.name"}, Writes: []string{"attributes.a"}}, table.LogsOf(ld))
 	set := func(row int, column abi.Type, offset, length uint32) []uint64 {
 		return []uint64{abi.Edit(uint32(row), 0, abi.OpSetAttribute, abi.TypeSlice|column), abi.Cell(offset, length)}
 	}
@@ -378,13 +295,13 @@ func TestSlices(t *testing.T) {
 
 func TestDropAndSplit(t *testing.T) {
 	verdicts := []uint16{0, 1, 2, 3, 0x8000, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2}
-	judge := func() (plog.Logs, *table.Logs) {
+	judge := func() (plog.Logs, *table.Table) {
 		ld := everything()
 		for i, r := range records(ld) {
 			r.SetTimestamp(pcommon.Timestamp(100 + i))
 		}
-		l := &table.Logs{}
-		l.Reset(ld)
+		l := new(table.Table)
+		l.Reset(table.LogsOf(ld))
 		copy(l.Verdicts, verdicts)
 		l.Sets = []uint64{0b11}
 		return ld, l
@@ -396,12 +313,15 @@ func TestDropAndSplit(t *testing.T) {
 		return out
 	}
 	ld, l := judge()
-	require.Equal(t, 9, l.Drop(ld))
+	require.Equal(t, 9, l.Settle())
 	require.Equal(t, []int{0, 2, 3, 4, 10, 11, 12, 13, 14}, times(ld))
 	require.Equal(t, 1, ld.ResourceLogs().At(1).ScopeLogs().Len())
 
-	ld, l = judge()
-	parts := l.Split(ld, 4)
+	_, l = judge()
+	var parts []plog.Logs
+	for _, part := range l.Split(abi.SignalLogs, 4) {
+		parts = append(parts, part.Logs)
+	}
 	require.Equal(t, []int{0}, times(parts[0]))
 	require.Equal(t, 0, parts[1].ResourceLogs().Len())
 	require.Equal(t, []int{2, 4, 10, 11, 12, 13, 14}, times(parts[2]))
@@ -415,9 +335,9 @@ func TestDropAndSplit(t *testing.T) {
 func TestSliceOfLaterRows(t *testing.T) {
 	ld := everything()
 	s := table.NewSession(plan(t, abi.Manifest{Reads: []string{"resource.host.name"}, Writes: []string{"attributes.a"}}))
-	var l table.Logs
-	l.Reset(ld)
-	s.Encode(make([]byte, s.Measure(&l, 7, 9)), 0)
+	l := new(table.Table)
+	l.Reset(table.LogsOf(ld))
+	s.Encode(make([]byte, s.Measure(l, span(7, 9))), 0)
 	memory, packed := (&wasmtest.Result{
 		Rows: 2, Names: []string{"a"}, Edits: []uint64{abi.Edit(1, 0, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 5)},
 	}).Memory()
@@ -427,26 +347,49 @@ func TestSliceOfLaterRows(t *testing.T) {
 	require.Equal(t, "host1", v.Str())
 }
 
-// Whatever bytes a guest leaves, Apply returns: it does not panic, and what it accepts marshals.
+// Whatever bytes a guest leaves, Apply returns: it does not panic. What it refuses changes nothing, what it accepts can be
+// settled, split and marshalled.
 func FuzzApply(f *testing.F) {
-	r := wasmtest.Result{
-		Rows: 15, Names: []string{"a", "b"}, Arena: "text", Verdicts: make([]uint16, 15), Sets: []uint64{1},
-		Edits: []uint64{abi.Edit(0, 0, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 3), abi.Edit(1, abi.NameInline, abi.OpSetAttribute, abi.TypeJSON), abi.Cell(0, 4), abi.Edit(1, 0, abi.OpExt, 1), abi.Cell(0, 2)},
+	for _, signal := range allSignals {
+		m := &model{gen: &gen{Rand: rand.New(rand.NewPCG(1, 1))}, names: []string{"s", "i", "new", "url.path", "id", "a constant"}}
+		d := m.data(signal)
+		for i, one := range singles(d) {
+			m.row = uint32(i)
+			before := one.clone()
+			for range 3 {
+				m.edit(one)
+			}
+			m.fresh(before, abi.Keep)
+		}
+		r := wasmtest.Result{
+			Rows: uint32(d.Rows()), Names: m.names, Arena: m.arena, Edits: m.edits, Verdicts: make([]uint16, d.Rows()), Sets: []uint64{1},
+		}
+		memory, packed := r.Memory()
+		f.Add(memory[8192:], packed, uint8(signal), false)
+		f.Add(memory[8192:], packed, uint8(signal), true)
 	}
-	memory, packed := r.Memory()
-	f.Add(memory[8192:], packed)
-	f.Fuzz(func(t *testing.T, tail []byte, packed uint64) {
-		if len(tail) > 1<<16 {
+	f.Fuzz(func(t *testing.T, tail []byte, packed uint64, signal uint8, split bool) {
+		if len(tail) > 1<<16 || signal < 1 || signal > 3 {
 			t.Skip()
 		}
-		ld := everything()
-		s := table.NewSession(plan(t, abi.Manifest{Reads: everyColumn, Writes: []string{"attributes.*", "body", "time", "severity"}, Routes: []string{"x"}}))
-		var l table.Logs
-		l.Reset(ld)
-		s.Encode(make([]byte, s.Measure(&l, 0, 15)), 0)
-		if s.Apply(append(make([]byte, 8192), tail...), packed) == nil {
-			marshal(t, ld)
-			l.Split(ld, 3)
+		g := &gen{Rand: rand.New(rand.NewPCG(1, 1))}
+		d := g.data(abi.Signal(signal))
+		before := marshal(t, d)
+		tab, s := send(t, allowed(), d)
+		if s.Apply(append(make([]byte, 8192), tail...), packed) != nil {
+			require.Equal(t, before, marshal(t, d))
+			require.Equal(t, make([]uint16, d.Rows()), tab.Verdicts)
+			return
+		}
+		if !split {
+			tab.Settle()
+			marshal(t, d)
+			return
+		}
+		for _, of := range allSignals {
+			for _, part := range tab.Split(of, 4) {
+				marshal(t, part)
+			}
 		}
 	})
 }
