@@ -11,7 +11,8 @@ const (
 	KindRefused Kind = "refused"
 	// KindTrap: the guest trapped, panicked or exited.
 	KindTrap Kind = "trap"
-	// KindTimeout: the guest ran longer than limits.time_per_batch.
+	// KindTimeout: the guest used up its fuel. Err says how much that was; a caller that knows the limit in the user's
+	// words puts them there.
 	KindTimeout Kind = "timeout"
 	// KindMemory: the guest wanted more than limits.memory.
 	KindMemory Kind = "memory"
@@ -25,7 +26,7 @@ const (
 type Error struct {
 	// Plugin is the component's name for the plugin, for example "wasm/accesslog".
 	Plugin string
-	// Func is what was under way: "load", "configure", "alloc", "process".
+	// Func is what was under way: "load", "configure", "acquire", "alloc", "process", "flush", "close".
 	Func string
 	// Kind says which way it failed.
 	Kind Kind

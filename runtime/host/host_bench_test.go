@@ -10,20 +10,12 @@ import (
 
 // BenchmarkCall is the boundary alone: acquire an instance, get its block, call a guest that does nothing, release.
 func BenchmarkCall(b *testing.B) {
-	for name, deadline := range map[string]bool{"deadline": true, "no deadline": false} {
-		b.Run(name, func(b *testing.B) {
-			s := settings(wasmtest.Plugin{})
-			if !deadline {
-				s.Limits.TimePerBatch = 0
-			}
-			p := load(b, s)
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := call(b.Context(), p); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	p := load(b, settings(wasmtest.Plugin{}))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := call(b.Context(), p); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -3,14 +3,9 @@ package host_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,7 +22,7 @@ func settings(p wasmtest.Plugin) host.Settings {
 	}
 	return host.Settings{
 		Name: "wasm/x", Module: p.Module(),
-		Limits: host.Limits{Memory: 1 << 20, TimePerBatch: 50 * time.Millisecond, Instances: 2},
+		Limits: host.Limits{Memory: 1 << 20, Instances: 2},
 	}
 }
 
@@ -69,7 +64,7 @@ func TestRefused(t *testing.T) {
 	refused("cut", raw("\x00asm\x01"), "load: the module ends within its first 8 bytes")
 	refused("component", raw("\x00asm\x0d\x00\x01\x00"), "load: a component-model binary (wasm32-wasip2 or later), which obsd does not run; "+mend)
 	refused("version", raw("\x00asm\x02\x00\x00\x00"), "load: WebAssembly version 02000000 is not known; "+mend)
-	refused("truncated", raw(string(settings(wasmtest.Plugin{}).Module[:40])), "load: compile: section memory: read leading byte: EOF")
+	refused("truncated", raw(string(settings(wasmtest.Plugin{}).Module[:40])), "load: compile: section function: get type index: EOF")
 	refused("no plugin", settings(wasmtest.Plugin{Rename: map[string]string{abi.ExportMarker: ""}}),
 		"load: not an obsd plugin: it does not export obsd_abi_v1; "+mend+", with the obsd SDK")
 	refused("command", settings(wasmtest.Plugin{Rename: map[string]string{abi.ExportMarker: "_start"}}),
@@ -80,13 +75,24 @@ func TestRefused(t *testing.T) {
 		"load: does not export obsd_alloc (i32) -> (i32)\ndoes not export its memory as \"memory\"")
 	refused("signature", settings(wasmtest.Plugin{Rename: map[string]string{abi.ExportProcess: "", abi.ExportAlloc: abi.ExportProcess}}),
 		"load: does not export obsd_alloc (i32) -> (i32)\nexports obsd_process as (i32) -> (i32), want (i32 i32) -> (i64)")
-	refused("import", settings(wasmtest.Plugin{Import: [2]string{"env", "log"}}),
-		"load: imports env.log, which obsd does not offer; a plugin may import wasi_snapshot_preview1 only")
+	refused("import", settings(wasmtest.Plugin{Imports: []wasmtest.Import{{Module: "env", Name: "log"}}}),
+		"load: imports env.log, which obsd does not offer; a plugin may import wasi_snapshot_preview1, and of obsd: kv_add, kv_delete, kv_get, kv_set, log, lookup, lookup_get, metric, metric_record")
 	refused("memory at start", settings(wasmtest.Plugin{Pages: 32}), "load: compile: section memory: min 32 pages (2 Mi) over limit of 16 pages (1 Mi): raise limits.memory")
 	refused("manifest not json", settings(wasmtest.Plugin{Manifest: "hello"}), "load: manifest: invalid character 'h' looking for beginning of value")
 	refused("manifest field", settings(wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"read":[]}`}), `load: manifest: json: unknown field "read"`)
-	refused("manifest content", settings(wasmtest.Plugin{Manifest: `{"signals":["traces"],"reads":["body","body"],"capabilities":["kv"]}`}),
-		"load: manifest: name: empty\nmanifest: signals: [\"traces\"]; this obsd runs plugins for [\"logs\"]\nmanifest: capabilities: [\"kv\"]; this obsd offers none\nmanifest: \"body\" is listed twice")
+	refused("manifest content", settings(wasmtest.Plugin{Manifest: `{"name":"X","signals":["log"],"reads":["body","body"],"emits":["spans"],"capabilities":["http"]}`}),
+		"load: manifest: name: \"X\": want lower case letters, digits and hyphens\nmanifest: signals: \"log\" is not known; there are logs, metrics, traces\n"+
+			"manifest: emits: \"spans\" is not known; there are logs, metrics, traces\nmanifest: capabilities: \"http\" is not known; there are kv, log, lookup, metrics\n"+
+			"manifest: reads: \"body\" is listed twice")
+	refused("no signals", settings(wasmtest.Plugin{Manifest: `{"name":"x","signals":[],"reads":[]}`}),
+		"load: manifest: signals: empty; want at least one of logs, metrics, traces")
+	refused("signal twice", settings(wasmtest.Plugin{Manifest: `{"name":"x","signals":["traces","logs","traces"],"reads":[]}`}),
+		`load: manifest: signals: "traces" is listed twice`)
+	refused("flush", settings(wasmtest.Plugin{Manifest: `{"name":"x","signals":["traces","logs"],"reads":[],"flush":"1"}`}),
+		"load: manifest: flush: \"1\": want a time of 10ms or more, as in \"10s\"\n"+
+			"manifest: flush: \"1\": what is held back belongs to one instance, so flush wants \"stateful\": true")
+	refused("flush without export", settings(wasmtest.Plugin{Manifest: `{"name":"x","signals":["traces"],"reads":[],"flush":"10s","stateful":true}`}),
+		`load: manifest: flush: "10s", but the module does not export obsd_flush (i64) -> (i64)`)
 	refused("configure says no", settings(wasmtest.Plugin{
 		Configure: wasmtest.I64(int64(abi.Pack(512, 11))), Data: map[uint32][]byte{512: []byte("bad pattern")},
 	}), "configure: config: bad pattern")
@@ -94,7 +100,7 @@ func TestRefused(t *testing.T) {
 	f("manifest outside", settings(wasmtest.Plugin{ManifestResult: &far}), host.KindBadOutput,
 		`plugin "wasm/x": load: bad output: obsd_manifest returned 100 bytes at 4294967280; want at most 1048576 within the memory of 262144`)
 	f("start traps", settings(wasmtest.Plugin{Start: wasmtest.Unreachable()}), host.KindTrap,
-		`plugin "wasm/x": load: trap: module[] function[_initialize] failed: wasm error: unreachable`)
+		`plugin "wasm/x": load: trap: wasm error: unreachable`)
 	f("configure traps", settings(wasmtest.Plugin{Configure: wasmtest.Unreachable()}), host.KindTrap,
 		`plugin "wasm/x": configure: trap: wasm error: unreachable`)
 	f("alloc outside", settings(wasmtest.Plugin{Alloc: wasmtest.I32(1 << 30)}), host.KindBadOutput,
@@ -132,6 +138,9 @@ func TestConfig(t *testing.T) {
 		"manifest: config: not a JSON schema: \"plugin:config#\" is not valid against metaschema: jsonschema validation failed with 'https://json-schema.org/draft/2020-12/schema#'\n- at '': 'allOf' failed\n  - at '/type': 'anyOf' failed\n    - at '/type': value must be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'\n    - at '/type': got number, want array")
 }
 
+// callFuel is what the guests of these tests get for a call.
+const callFuel = 1_000_000
+
 // call acquires an instance, has it work on a batch of 64 bytes, and gives it back.
 func call(ctx context.Context, p *host.Plugin) error {
 	inst, err := p.Acquire(ctx)
@@ -142,45 +151,23 @@ func call(ctx context.Context, p *host.Plugin) error {
 	if _, err := inst.Block(ctx, 64); err != nil {
 		return err
 	}
-	_, err = inst.Process(ctx, 64)
+	_, _, err = inst.Process(ctx, 64, callFuel)
 	return err
 }
 
-// A guest that misbehaves in a call fails alone: the error says how, and the next call has a new instance.
-func TestMisbehaviour(t *testing.T) {
-	f := func(name string, process wasmtest.Code, kind host.Kind, want string) {
-		t.Helper()
-		t.Run(name, func(t *testing.T) {
-			p := load(t, settings(wasmtest.Plugin{Process: process}))
-			for range 3 {
-				err := call(t.Context(), p)
-				require.EqualError(t, err, want)
-				var failure *host.Error
-				require.ErrorAs(t, err, &failure)
-				require.Equal(t, kind, failure.Kind)
-			}
-		})
-	}
-	f("trap", wasmtest.Unreachable(), host.KindTrap, `plugin "wasm/x": process: trap: wasm error: unreachable`)
-	f("loop", wasmtest.Forever(), host.KindTimeout, `plugin "wasm/x": process: timeout: ran over limits.time_per_batch (50ms)`)
-	f("growth", wasmtest.Grow(), host.KindMemory, `plugin "wasm/x": process: memory: limits.memory (1 MiB) reached: wasm error: unreachable`)
-}
-
-// A guest's stack is bounded with or without a deadline.
-func TestRecursion(t *testing.T) {
-	s := settings(wasmtest.Plugin{Process: wasmtest.Recurse()})
-	s.Limits.TimePerBatch = 0
-	require.EqualError(t, call(t.Context(), load(t, s)), `plugin "wasm/x": process: trap: stack overflow`)
-}
-
+// A caller that has given up gets no call, and the plugin no blame.
 func TestCallerGivesUp(t *testing.T) {
-	p := load(t, settings(wasmtest.Plugin{Process: wasmtest.Forever()}))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-	defer cancel()
-	err := call(ctx, p)
-	var failure *host.Error
-	require.ErrorAs(t, err, &failure)
-	require.Equal(t, host.KindCanceled, failure.Kind)
+	p := load(t, settings(wasmtest.Plugin{}))
+	inst, err := p.Acquire(t.Context())
+	require.NoError(t, err)
+	defer p.Release(t.Context(), inst)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = inst.Process(ctx, 0, callFuel)
+	require.EqualError(t, err, `plugin "wasm/x": process: canceled: context canceled`)
+	_, used, err := inst.Process(t.Context(), 0, callFuel)
+	require.NoError(t, err)
+	require.Positive(t, used)
 }
 
 // With all instances out, a caller waits, and gives up with its context.
@@ -241,27 +228,4 @@ func TestHammer(t *testing.T) {
 	if traps.Load() < 500 {
 		t.Errorf("%d traps", traps.Load())
 	}
-}
-
-// Compiled code is kept between loads; a cache folder that cannot be used refuses the load.
-func TestCache(t *testing.T) {
-	s := settings(wasmtest.Plugin{})
-	s.CacheDir = t.TempDir()
-	load(t, s)
-	var files int
-	require.NoError(t, filepath.WalkDir(s.CacheDir, func(_ string, d os.DirEntry, err error) error {
-		if !d.IsDir() {
-			files++
-		}
-		return err
-	}))
-	require.Positive(t, files)
-	s.CacheDir = filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(s.CacheDir, nil, 0o600))
-	_, err := host.Load(t.Context(), s)
-	if err == nil || !strings.Contains(err.Error(), `plugin "wasm/x": load: compile cache: `) {
-		t.Errorf("got %v", err)
-	}
-	var failure *host.Error
-	require.True(t, errors.As(err, &failure))
 }

@@ -18,12 +18,15 @@ type Instance struct {
 	plugin  *Plugin
 	module  api.Module
 	memory  api.Memory
+	context callContext
 	session any
-	output  output
 	broken  bool
 
 	manifest, configureFn, alloc, process api.Function
+	flush                                 api.Function // nil if the module has none
 
+	measured int64     // the memory that the pool's sums know of
+	mark     int64     // memory above which the instance is worn
 	stack    [2]uint64 // parameters and results of a call
 	block    uint32    // address of the block from obsd_alloc
 	capacity uint32    // its size
@@ -57,11 +60,9 @@ func (i *Instance) Block(ctx context.Context, size int) ([]byte, error) {
 func (i *Instance) grow(ctx context.Context, size uint32) error {
 	want := max(size+size/4, 4096)
 	i.stack[0] = uint64(want)
-	limited, cancel := i.deadline(ctx)
-	defer cancel()
 	i.capacity = 0
-	if err := i.alloc.CallWithStack(limited, i.stack[:]); err != nil {
-		return i.fail(ctx, "alloc", err)
+	if _, err := i.call(ctx, "alloc", i.alloc, loadFuel); err != nil {
+		return err
 	}
 	block := uint32(i.stack[0])
 	if block == 0 || block%8 != 0 || uint64(block)+uint64(want)+abi.Slack > uint64(i.memory.Size()) {
@@ -71,20 +72,58 @@ func (i *Instance) grow(ctx context.Context, size uint32) error {
 	return nil
 }
 
-// Process runs obsd_process over the first size bytes of the block and returns what it returned.
+// Process runs obsd_process over the first size bytes of the block. It returns what that returned, and the fuel used,
+// after an error too.
 //
 // # Errors
 //
 // An [*Error] of Func "process", of kind trap, timeout, memory or canceled; the instance is then only good for Release.
-func (i *Instance) Process(ctx context.Context, size int) (result uint64, err error) {
-	limited, cancel := i.deadline(ctx)
-	defer cancel()
-	i.output.reset()
+func (i *Instance) Process(ctx context.Context, size int, fuel int64) (result uint64, used int64, err error) {
+	i.context.output.reset()
 	i.stack[0], i.stack[1] = uint64(i.block), uint64(uint32(size))
-	if err := i.process.CallWithStack(limited, i.stack[:]); err != nil {
-		return 0, i.fail(ctx, "process", err)
+	used, err = i.call(ctx, "process", i.process, fuel)
+	return i.stack[0], used, err
+}
+
+// Flush runs obsd_flush at a time in nanoseconds since 1970 and returns what Process would; 0 for a module without it.
+//
+// # Errors
+//
+// As of Process, of Func "flush".
+func (i *Instance) Flush(ctx context.Context, now, fuel int64) (result uint64, used int64, err error) {
+	if i.flush == nil {
+		return 0, 0, nil
 	}
-	return i.stack[0], nil
+	i.context.output.reset()
+	i.stack[0] = uint64(now)
+	used, err = i.call(ctx, "flush", i.flush, fuel)
+	return i.stack[0], used, err
+}
+
+// call runs a function over the stack, under fuel, and says how much of it was used.
+func (i *Instance) call(ctx context.Context, name string, fn api.Function, fuel int64) (used int64, err error) {
+	if err := ctx.Err(); err != nil {
+		i.broken = true
+		return 0, &Error{Plugin: i.plugin.settings.Name, Func: name, Kind: KindCanceled, Err: err}
+	}
+	i.context.Context = ctx
+	i.context.fuel.Set(uint64(fuel))
+	err = fn.CallWithStack(&i.context, i.stack[:]) //nolint:contextcheck // it holds ctx, and what the host functions need
+	left := int64(i.context.fuel.Get())
+	if err != nil {
+		i.stack[0] = 0
+		err = i.fail(name, fuel, left, err)
+	}
+	return fuel - left, err
+}
+
+// Worn says that the instance has so much memory that Release closes it: three quarters of limits.memory, or half of
+// what was left when it was new. Who has its flush called should do so first.
+func (i *Instance) Worn() bool { return int64(i.memory.Size()) > i.mark }
+
+func (i *Instance) setMark() {
+	limit, now := i.plugin.settings.Limits.Memory, int64(i.memory.Size())
+	i.mark = max(limit/4*3, now+(limit-now)/2)
 }
 
 // Memory is a view of the guest's whole memory, valid until the next call into the guest.
@@ -96,38 +135,23 @@ func (i *Instance) Memory() []byte {
 // BadOutput marks the instance as broken and returns the error to pass on.
 func (i *Instance) BadOutput(fn string, err error) error {
 	i.broken = true
-	return &Error{Plugin: i.plugin.settings.Name, Func: fn, Kind: KindBadOutput, Output: i.output.String(), Err: err}
+	return &Error{Plugin: i.plugin.settings.Name, Func: fn, Kind: KindBadOutput, Output: i.context.output.String(), Err: err}
 }
 
-// noCancel stands in where no deadline is set.
-func noCancel() {}
-
-func (i *Instance) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if d := i.plugin.settings.Limits.TimePerBatch; d > 0 {
-		return context.WithTimeout(ctx, d)
-	}
-	return ctx, noCancel
-}
-
-// fail names the kind of a failed call. ctx is the caller's, without the call's own deadline.
-func (i *Instance) fail(ctx context.Context, fn string, err error) error {
+// fail names the kind of a failed call that got fuel and has left as much of it: less than nothing, if that is why.
+func (i *Instance) fail(fn string, fuel, left int64, err error) error {
 	i.broken = true
-	e := &Error{Plugin: i.plugin.settings.Name, Func: fn, Kind: KindTrap, Output: i.output.String(), Err: trapCause(err)}
+	e := &Error{Plugin: i.plugin.settings.Name, Func: fn, Kind: KindTrap, Output: i.context.output.String(), Err: trapCause(err)}
 	var exit *sys.ExitError
 	switch {
-	case ctx.Err() != nil && fn == "process":
-		e.Kind, e.Err = KindCanceled, ctx.Err()
-	case errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
+	case left < 0:
 		e.Kind = KindTimeout
-		e.Err = fmt.Errorf("ran over limits.time_per_batch (%s)", i.plugin.settings.Limits.TimePerBatch)
-		if fn != "process" && fn != "alloc" {
-			e.Err = fmt.Errorf("ran over %s", loadTimeout)
-		}
+		e.Err = fmt.Errorf("ran out of fuel: %d units, about %s", fuel, i.plugin.Time(fuel))
+	case errors.As(err, &exit):
+		e.Err = fmt.Errorf("the guest exited with code %d", exit.ExitCode())
 	case i.atMemoryLimit(e.Output):
 		e.Kind = KindMemory
 		e.Err = fmt.Errorf("limits.memory (%d MiB) reached: %w", i.plugin.settings.Limits.Memory>>20, e.Err)
-	case exit != nil:
-		e.Err = fmt.Errorf("the guest exited with code %d", exit.ExitCode())
 	}
 	return e
 }
@@ -149,10 +173,10 @@ func trapCause(err error) error {
 }
 
 func (i *Instance) readManifest(ctx context.Context) (*abi.Manifest, error) {
-	i.output.reset()
+	i.context.output.reset()
 	i.stack = [2]uint64{}
-	if err := i.manifest.CallWithStack(ctx, i.stack[:]); err != nil {
-		return nil, i.fail(ctx, "load", err)
+	if _, err := i.call(ctx, "load", i.manifest, loadFuel); err != nil {
+		return nil, err
 	}
 	text, err := i.text("load", "obsd_manifest", i.stack[0])
 	if err != nil {
@@ -174,10 +198,10 @@ func (i *Instance) configure(ctx context.Context, config json.RawMessage) error 
 		return err
 	}
 	copy(view, config)
-	i.output.reset()
+	i.context.output.reset()
 	i.stack[0], i.stack[1] = uint64(i.block), uint64(len(config))
-	if err := i.configureFn.CallWithStack(ctx, i.stack[:]); err != nil {
-		return i.fail(ctx, "configure", err)
+	if _, err := i.call(ctx, "configure", i.configureFn, loadFuel); err != nil {
+		return err
 	}
 	if i.stack[0] == 0 {
 		return nil
@@ -199,5 +223,3 @@ func (i *Instance) text(fn, export string, packed uint64) ([]byte, error) {
 	}
 	return append([]byte(nil), view...), nil
 }
-
-func (i *Instance) close(ctx context.Context) error { return i.module.Close(ctx) }

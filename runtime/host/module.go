@@ -2,20 +2,17 @@ package host
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/obsd-io/obsd/runtime/abi"
+	"github.com/obsd-io/obsd/runtime/capability"
 )
 
 // buildHint is the mend for a module of the wrong kind.
@@ -44,18 +41,17 @@ type signature struct{ params, results []api.ValueType }
 
 var exports = map[string]signature{
 	abi.ExportMarker:    {},
-	abi.ExportManifest:  {nil, []api.ValueType{api.ValueTypeI64}},
-	abi.ExportConfigure: {[]api.ValueType{api.ValueTypeI32, api.ValueTypeI32}, []api.ValueType{api.ValueTypeI64}},
-	abi.ExportAlloc:     {[]api.ValueType{api.ValueTypeI32}, []api.ValueType{api.ValueTypeI32}},
-	abi.ExportProcess:   {[]api.ValueType{api.ValueTypeI32, api.ValueTypeI32}, []api.ValueType{api.ValueTypeI64}},
+	abi.ExportManifest:  {nil, []api.ValueType{i64}},
+	abi.ExportConfigure: {[]api.ValueType{i32, i32}, []api.ValueType{i64}},
+	abi.ExportAlloc:     {[]api.ValueType{i32}, []api.ValueType{i32}},
+	abi.ExportProcess:   {[]api.ValueType{i32, i32}, []api.ValueType{i64}},
+	abi.ExportFlush:     {[]api.ValueType{i64}, []api.ValueType{i64}},
 }
 
 // checkModule holds a module's imports and exports against the contract.
-func checkModule(m wazero.CompiledModule) error {
-	for _, f := range m.ImportedFunctions() {
-		if module, name, _ := f.Import(); module != wasi_snapshot_preview1.ModuleName {
-			return fmt.Errorf("imports %s.%s, which obsd does not offer; a plugin may import %s only", module, name, wasi_snapshot_preview1.ModuleName)
-		}
+func checkModule(m wazero.CompiledModule, granted *capability.Set) error {
+	if err := checkImports(m, granted); err != nil {
+		return err
 	}
 	have := m.ExportedFunctions()
 	if _, ok := have[abi.ExportMarker]; !ok {
@@ -65,11 +61,14 @@ func checkModule(m wazero.CompiledModule) error {
 	for _, name := range sortedKeys(exports) {
 		want := exports[name]
 		f, ok := have[name]
+		if !ok && name == abi.ExportFlush {
+			continue
+		}
 		if !ok {
 			errs = append(errs, fmt.Errorf("does not export %s %s", name, want))
 			continue
 		}
-		if got := (signature{f.ParamTypes(), f.ResultTypes()}); !slices.Equal(got.params, want.params) || !slices.Equal(got.results, want.results) {
+		if got := signatureOf(f); !got.equal(want) {
 			errs = append(errs, fmt.Errorf("exports %s as %s, want %s", name, got, want))
 		}
 	}
@@ -77,6 +76,36 @@ func checkModule(m wazero.CompiledModule) error {
 		errs = append(errs, errors.New("does not export its memory as \"memory\""))
 	}
 	return errors.Join(errs...)
+}
+
+// checkImports refuses what obsd does not offer or the configuration does not grant.
+func checkImports(m wazero.CompiledModule, granted *capability.Set) error {
+	var errs []error
+	for _, f := range m.ImportedFunctions() {
+		module, name, _ := f.Import()
+		if module == wasi_snapshot_preview1.ModuleName {
+			continue
+		}
+		want, ok := hostFunctions[name]
+		if module != abi.HostModule || !ok {
+			errs = append(errs, fmt.Errorf("imports %s.%s, which obsd does not offer; a plugin may import %s, and of %s: %s", module, name,
+				wasi_snapshot_preview1.ModuleName, abi.HostModule, strings.Join(sortedKeys(hostFunctions), ", ")))
+			continue
+		}
+		if got := signatureOf(f); !got.equal(want.signature) {
+			errs = append(errs, fmt.Errorf("imports %s.%s as %s; it is %s", module, name, got, want.signature))
+		}
+		if c := abi.HostFunctions[name]; !granted.Grants(c) {
+			errs = append(errs, fmt.Errorf("imports %s.%s, which needs the capability %s: grant it with %s", module, name, c, grantHint[c]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// grantHint has the shortest configuration that grants a capability.
+var grantHint = map[abi.Capability]string{
+	abi.CapabilityLog: "grants: {log: true}", abi.CapabilityMetrics: "grants: {metrics: true}", abi.CapabilityKV: "grants: {kv: true}",
+	abi.CapabilityLookup: "grants: {lookup: {<table>: {file: <path>, key: <column>}}}",
 }
 
 // checkMarker says why a module without the marker of version 1 is refused.
@@ -92,6 +121,14 @@ func checkMarker(have map[string]api.FunctionDefinition) error {
 	return fmt.Errorf("not an obsd plugin: it does not export %s; %s, with the obsd SDK", abi.ExportMarker, buildHint)
 }
 
+func signatureOf(f api.FunctionDefinition) signature {
+	return signature{f.ParamTypes(), f.ResultTypes()}
+}
+
+func (s signature) equal(other signature) bool {
+	return slices.Equal(s.params, other.params) && slices.Equal(s.results, other.results)
+}
+
 // String writes a signature as the spec's text format orders it.
 func (s signature) String() string {
 	names := func(types []api.ValueType) string {
@@ -104,112 +141,11 @@ func (s signature) String() string {
 	return "(" + names(s.params) + ") -> (" + names(s.results) + ")"
 }
 
-func sortedKeys[V any](m map[string]V) []string {
+func sortedKeys[K ~string, V any](m map[K]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
-		keys = append(keys, k)
+		keys = append(keys, string(k))
 	}
 	slices.Sort(keys)
 	return keys
 }
-
-// parseManifest reads a manifest and checks all but its columns, which belong to the signal's table.
-func parseManifest(text []byte) (*abi.Manifest, error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	dec.UseNumber()
-	m := &abi.Manifest{}
-	if err := dec.Decode(m); err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	var errs []error
-	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf("manifest: "+format, args...)) }
-	if m.Name == "" {
-		refuse("name: empty")
-	}
-	if !slices.Equal(m.Signals, []string{"logs"}) {
-		refuse("signals: %q; this obsd runs plugins for [\"logs\"]", m.Signals)
-	}
-	if len(m.Reads) > abi.MaxColumns {
-		refuse("reads: %d columns, at most %d", len(m.Reads), abi.MaxColumns)
-	}
-	if len(m.Routes) > abi.MaxRoutes {
-		refuse("routes: %d, at most %d", len(m.Routes), abi.MaxRoutes)
-	}
-	if len(m.Capabilities) > 0 {
-		refuse("capabilities: %q; this obsd offers none", m.Capabilities)
-	}
-	for _, list := range [][]string{m.Reads, m.Writes, m.Routes} {
-		if name, twice := duplicate(list); twice {
-			refuse("%q is listed twice", name)
-		}
-	}
-	return m, errors.Join(errs...)
-}
-
-func duplicate(list []string) (string, bool) {
-	seen := make(map[string]bool, len(list))
-	for _, s := range list {
-		if seen[s] {
-			return s, true
-		}
-		seen[s] = true
-	}
-	return "", false
-}
-
-// schemaURL is what a manifest's schema is called in errors.
-const schemaURL = "plugin:config"
-
-// noLoader keeps a schema from having the daemon read files or fetch addresses by "$ref".
-type noLoader struct{}
-
-func (noLoader) Load(url string) (any, error) {
-	return nil, fmt.Errorf("%s: a plugin's schema may not refer to anything outside itself", url)
-}
-
-// checkConfig holds a configuration against the manifest's JSON schema. Without a schema only an empty one passes.
-func checkConfig(m *abi.Manifest, config json.RawMessage) error {
-	if m.Config == nil {
-		m.Config = map[string]any{"additionalProperties": false}
-	}
-	c := jsonschema.NewCompiler()
-	c.UseLoader(noLoader{})
-	if err := c.AddResource(schemaURL, m.Config); err != nil {
-		return fmt.Errorf("manifest: config: not a JSON schema: %w", err)
-	}
-	schema, err := c.Compile(schemaURL)
-	if err != nil {
-		return fmt.Errorf("manifest: config: not a JSON schema: %w", err)
-	}
-	if config == nil {
-		config = json.RawMessage("{}")
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(config))
-	if err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	var invalid *jsonschema.ValidationError
-	if err := schema.Validate(value); errors.As(err, &invalid) {
-		return configErrors(invalid)
-	} else if err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	return nil
-}
-
-// configErrors turns a tree of schema violations into one line for each leaf, with the key's path.
-func configErrors(v *jsonschema.ValidationError) error {
-	if len(v.Causes) > 0 {
-		var errs []error
-		for _, c := range v.Causes {
-			errs = append(errs, configErrors(c))
-		}
-		return errors.Join(errs...)
-	}
-	path := strings.Join(append([]string{"config"}, v.InstanceLocation...), "::")
-	return fmt.Errorf("%s: %s", path, v.ErrorKind.LocalizedString(printer))
-}
-
-// printer words schema violations in English.
-var printer = message.NewPrinter(language.English)
