@@ -13,9 +13,9 @@ var le = binary.LittleEndian
 // Batch is the rows under way.
 type Batch struct {
 	bytes    []byte // the batch as the host wrote it
+	signal   abi.Signal
 	rows     int
 	verdicts []uint16 // empty until the first row is not kept
-	words    []uint64 // edits, two words each
 	edit     Edit
 	arena    []byte
 	sets     []uint64
@@ -24,10 +24,15 @@ type Batch struct {
 
 func (b *Batch) begin(batch []byte) {
 	b.bytes = batch
+	b.signal = abi.Signal(le.Uint32(batch[abi.BatchSignal:]))
 	b.rows = int(le.Uint32(batch[abi.BatchRows:]))
 	b.verdicts, b.arena, b.sets = b.verdicts[:0], b.arena[:0], b.sets[:0]
-	b.edit = Edit{batch: b, words: b.words}
+	b.edit = Edit{batch: b, words: b.edit.words}
+	plugin.answers = plugin.answers[:0]
 	at, count, first := le.Uint32(batch[abi.BatchNames:]), le.Uint32(batch[abi.BatchNamesCount:]), le.Uint32(batch[abi.BatchNamesFirst:])
+	if count == 0 {
+		return
+	}
 	b.keys = b.keys[:min(int(first), len(b.keys))]
 	for i := range int(count) {
 		cell := le.Uint64(batch[int(at)+abi.CellSize*i:])
@@ -35,28 +40,33 @@ func (b *Batch) begin(batch []byte) {
 	}
 }
 
+// Signal says what the rows are: log records, data points or spans. It is 0 in [Plugin]'s Flush.
+func (b *Batch) Signal() abi.Signal { return b.signal }
+
 // Rows is the number of rows; they are numbered from 0.
 func (b *Batch) Rows() int { return b.rows }
 
 // Now is the host's time in nanoseconds since 1970, the same for the whole batch.
 func (b *Batch) Now() int64 { return int64(le.Uint64(b.bytes[abi.BatchNow:])) }
 
-// Drop removes a row.
+// Drop removes a row. Rows that were made of it stay.
 func (b *Batch) Drop(row int) { b.judge(row, abi.Drop) }
 
 // Route sends a row to the route of that number in the plugin's Routes.
 func (b *Batch) Route(row, route int) { b.judge(row, uint16(abi.Route+route)) }
 
 // RouteSet sends a row to each route whose bit is set; an empty set drops it. It serves the first 64 routes.
-func (b *Batch) RouteSet(row int, set uint64) {
+func (b *Batch) RouteSet(row int, set uint64) { b.judge(row, b.set(set)) }
+
+// set is the verdict that stands for a set of routes.
+func (b *Batch) set(set uint64) uint16 {
 	for i, have := range b.sets {
 		if have == set {
-			b.judge(row, abi.Set|uint16(i))
-			return
+			return abi.Set | uint16(i)
 		}
 	}
 	b.sets = append(b.sets, set)
-	b.judge(row, abi.Set|uint16(len(b.sets)-1))
+	return abi.Set | uint16(len(b.sets)-1)
 }
 
 func (b *Batch) judge(row int, verdict uint16) {
@@ -83,6 +93,9 @@ func (b *Batch) Column(name string) Column {
 
 // ColumnAt is the column of that number in the plugin's Reads.
 func (b *Batch) ColumnAt(number int) Column {
+	if number >= int(le.Uint32(b.bytes[abi.BatchColumns:])) {
+		return Column{} // a flush has none
+	}
 	entry := b.bytes[int(le.Uint32(b.bytes[abi.BatchDirectory:]))+abi.ColumnSize*number:][:abi.ColumnSize]
 	c := Column{base: unsafe.Pointer(unsafe.SliceData(b.bytes)), keys: b.keys, number: uint8(number), kind: abi.Kind(entry[abi.ColumnKind])}
 	count := int(le.Uint32(entry[abi.ColumnCount:]))
@@ -103,7 +116,7 @@ type Column struct {
 	base   unsafe.Pointer // of the batch
 	types  []byte
 	cells  []byte
-	index  []byte // of a resource's column: the entry of each row, u32
+	index  []byte // of a column of resources, scopes or metrics: the entry of each row, u32
 	keys   []string
 	kind   abi.Kind
 	number uint8
@@ -156,12 +169,19 @@ func (c *Column) Int(row int) (int64, bool) {
 	return 0, false
 }
 
+// Double gives a row's double, or its int as one, and whether the row has either.
+func (c *Column) Double(row int) (float64, bool) {
+	v := c.Value(row)
+	return v.Double(), v.Type == abi.TypeDouble || v.Type == abi.TypeInt
+}
+
 // Attributes calls f for each attribute of a row, in their order, until it returns false.
-// The column must be attributes.*. Both key and value are views of the batch.
+// The column must be attributes.* or resource.*. Both key and value are views of the batch.
 func (c *Column) Attributes(row int, f func(key string, v Value) bool) {
 	if c.kind != abi.KindMap {
 		return
 	}
+	row = c.entry(row)
 	for i := le.Uint32(c.types[4*row:]); i < le.Uint32(c.types[4*row+4:]); i++ {
 		cell := c.cells[abi.MapCellSize*int(i):][:abi.MapCellSize]
 		v := Value{abi.Type(cell[4]), le.Uint64(cell[8:]), c.base}

@@ -9,40 +9,57 @@ import (
 // Room is how many changes one [Batch.Edit] has room for; one more panics. [Edit.More] makes room for more.
 const Room = 64
 
-// Edit writes the changes of one row. Its methods are small enough for the compiler to inline.
+// Edit writes the changes of one row. What it sets is a [Name]: an attribute, a resource attribute or a field. Its
+// methods are small enough for the compiler to inline.
 type Edit struct {
 	batch *Batch
-	words []uint64
-	n     int // words in use
-	start int // n when the row began
+	words []uint64 // entries, two words each
+	n     int      // words in use
+	start int      // n when the row began
 	row   uint64
+	// made is, while the row is a new one, madeRow and where its entry stands in words, else 0.
+	made int
 }
 
-// Edit starts the changes of a row, up to [Room] of them. Rows must be edited in their order.
-// What it returns is valid until the next call.
+// madeRow is more than any number of words, so that Batch.Edit takes its slow path after a new row without a test of its
+// own.
+const madeRow = 1 << 30
+
+// Edit starts the changes of a row, up to [Room] of them. Rows must be edited in their order, and a row before it is copied
+// or others are made of it. What it returns is valid until the next call.
 func (b *Batch) Edit(row int) *Edit {
 	e := &b.edit
-	if len(e.words)-e.n < 2*Room {
-		e.grow(Room)
+	if len(e.words)-e.n-e.made < 2*Room {
+		e.next(row)
 	}
 	e.row, e.start = uint64(uint32(row)), e.n
 	return e
 }
 
-// More makes room for n more changes of the row.
-func (e *Edit) More(n int) {
-	if len(e.words)-e.n < 2*n {
-		e.grow(n)
+// next turns from a new row to the row of that number, and makes room.
+func (e *Edit) next(row int) {
+	if e.made > 0 && e.row == uint64(row) {
+		panic("BUG: sdk.Batch.Edit: new rows were made of the row before: edit it first")
+	}
+	e.made = 0
+	if len(e.words)-e.n < 2*Room {
+		e.grow(2 * Room)
 	}
 }
 
-// Undo takes back what was written since Edit was called.
+// More makes room for n more changes of the row.
+func (e *Edit) More(n int) {
+	if len(e.words)-e.n < 2*n {
+		e.grow(2 * n)
+	}
+}
+
+// Undo takes back what was changed since Edit was called, or since the new row was made, which stays.
 func (e *Edit) Undo() { e.n = e.start }
 
-func (e *Edit) grow(n int) {
-	words := make([]uint64, 2*len(e.words)+4*n)
-	copy(words, e.words[:e.n])
-	e.words, e.batch.words = words, words
+// grow makes room for that many words.
+func (e *Edit) grow(words int) {
+	e.words = append(e.words, make([]uint64, len(e.words)+words)...)
 }
 
 func (e *Edit) put(head, cell uint64) {
@@ -51,30 +68,28 @@ func (e *Edit) put(head, cell uint64) {
 	e.n += 2
 }
 
+// The parts of an entry's first word: see abi.Edit. A Name is its bits 32 to 55.
 const (
-	setAttribute = uint64(abi.OpSetAttribute) << 48
-
-	setField        = uint64(abi.OpSet) << 48
-	setBody         = setField | uint64(abi.FieldBody)<<32
-	setTime         = setField | uint64(abi.FieldTime)<<32
-	setSeverity     = setField | uint64(abi.FieldSeverity)<<32
-	setSeverityText = setField | uint64(abi.FieldSeverityText)<<32
-
-	typeInt  = uint64(abi.TypeInt) << 56
-	typeName = uint64(abi.TypeName) << 56
+	typeString = uint64(abi.TypeString) << 56
+	typeInt    = uint64(abi.TypeInt) << 56
+	typeDouble = uint64(abi.TypeDouble) << 56
+	typeBool   = uint64(abi.TypeBool) << 56
+	typeBytes  = uint64(abi.TypeBytes) << 56
+	typeJSON   = uint64(abi.TypeJSON) << 56
+	typeName   = uint64(abi.TypeName) << 56
 )
 
-// Slice sets an attribute to a part of a column's text in this row. The host takes it without copying.
+// Slice sets key to a part of a column's text in this row. The host takes it without copying.
 func (e *Edit) Slice(key Name, c *Column, s Span) {
-	e.put(uint64(key)<<32|setAttribute|uint64(0x80|c.number)<<56, uint64(s))
+	e.put(uint64(key)<<32|uint64(0x80|c.number)<<56, uint64(s))
 }
 
-// Slices sets attribute keys[i] to the part spans[i] of a column's text in this row, for each span that is not empty.
+// Slices sets keys[i] to the part spans[i] of a column's text in this row, for each span that is not empty.
 // (It writes every edit, and lets the next one overwrite an empty one: without a jump, see [Text.Find].)
 //
 //go:noinline
 func (e *Edit) Slices(keys []Name, c *Column, spans []Span) {
-	head := e.row | setAttribute | uint64(0x80|c.number)<<56
+	head := e.row | uint64(0x80|c.number)<<56
 	n, words := e.n, e.words
 	keys = keys[:len(spans)]
 	for i, span := range spans {
@@ -85,73 +100,49 @@ func (e *Edit) Slices(keys []Name, c *Column, spans []Span) {
 	e.n = n
 }
 
-// Int sets an attribute to an integer.
-func (e *Edit) Int(key Name, v int64) { e.put(uint64(key)<<32|setAttribute|typeInt, uint64(v)) }
+// Int sets key to an integer.
+func (e *Edit) Int(key Name, v int64) { e.put(uint64(key)<<32|typeInt, uint64(v)) }
 
-// Name sets an attribute to a string that recurs; the host keeps one copy.
-func (e *Edit) Name(key, value Name) { e.put(uint64(key)<<32|setAttribute|typeName, uint64(value)) }
+// Name sets key to a string that recurs, which is numbered by [NameOf]; the host keeps one copy.
+func (e *Edit) Name(key, value Name) { e.put(uint64(key)<<32|typeName, uint64(uint16(value))) }
 
-// Double sets an attribute to a floating-point number.
-func (e *Edit) Double(key Name, v float64) {
-	e.put(uint64(key)<<32|setAttribute|uint64(abi.TypeDouble)<<56, math.Float64bits(v))
-}
+// Double sets key to a floating-point number.
+func (e *Edit) Double(key Name, v float64) { e.put(uint64(key)<<32|typeDouble, math.Float64bits(v)) }
 
-// Bool sets an attribute to a truth value.
+// Bool sets key to a truth value.
 func (e *Edit) Bool(key Name, v bool) {
 	bits := uint64(0)
 	if v {
 		bits = 1
 	}
-	e.put(uint64(key)<<32|setAttribute|uint64(abi.TypeBool)<<56, bits)
+	e.put(uint64(key)<<32|typeBool, bits)
 }
 
-// String sets an attribute to a string, which is copied.
-func (e *Edit) String(key Name, v string) {
-	e.put(uint64(key)<<32|setAttribute|uint64(abi.TypeString)<<56, e.batch.keep(v))
-}
+// String sets key to a string, which is copied.
+func (e *Edit) String(key Name, v string) { e.put(uint64(key)<<32|typeString, e.batch.keep(v)) }
 
-// JSON sets an attribute to the map or array that the text stands for; text that is not JSON becomes a string.
-func (e *Edit) JSON(key Name, text string) {
-	e.put(uint64(key)<<32|setAttribute|uint64(abi.TypeJSON)<<56, e.batch.keep(text))
-}
+// Bytes sets key to bytes, such as an id, which are copied.
+func (e *Edit) Bytes(key Name, v []byte) { e.put(uint64(key)<<32|typeBytes, e.batch.keepBytes(v)) }
 
-// Delete removes an attribute, if it is there.
-func (e *Edit) Delete(key Name) { e.put(uint64(key)<<32|uint64(abi.OpDeleteAttribute)<<48, 0) }
+// JSON sets key to the map or array that the text stands for; text that is not JSON becomes a string.
+func (e *Edit) JSON(key Name, text string) { e.put(uint64(key)<<32|typeJSON, e.batch.keep(text)) }
+
+// Delete removes an attribute, if it is there, or empties a field.
+func (e *Edit) Delete(key Name) {
+	// The op that deletes follows the one that sets, but for a field, whose op has the bit 1 and which is set to none.
+	e.put(uint64(key+(^key>>17&1)<<16)<<32, 0)
+}
 
 // Key gives a key that has no Name to the change just made with [Inline]. It takes the room of one change.
-func (e *Edit) Key(key string) {
-	e.put(uint64(abi.OpExt)<<48|uint64(abi.TypeString)<<56, e.batch.keep(key))
-}
+func (e *Edit) Key(key string) { e.put(uint64(abi.OpExt)<<48|typeString, e.batch.keep(key)) }
 
-// Inline stands for a key that a call of [Edit.Key], right after, spells out: for keys that are rare or not bounded in number.
-const Inline Name = abi.NameInline
-
-// Body replaces the body by a string, which is copied.
-func (e *Edit) Body(v string) {
-	e.put(setBody|uint64(abi.TypeString)<<56, e.batch.keep(v))
-}
-
-// BodySlice replaces the body by a part of a column's text in this row.
-func (e *Edit) BodySlice(c *Column, s Span) {
-	e.put(setBody|uint64(0x80|c.number)<<56, uint64(s))
-}
-
-// BodyValue replaces the body by the content of a JSON string that was read from a column's text.
-func (e *Edit) BodyValue(c *Column, v *JSON) {
-	if v.special {
-		e.put(setBody|uint64(abi.TypeString)<<56, e.batch.keepUnescaped(v.Raw()))
-		return
-	}
-	e.BodySlice(c, v.span)
-}
-
-// Value sets an attribute to a JSON value that was read from a column's text: a string, an int or else a double, a
+// Value sets key to a JSON value that was read from a column's text: a string, an int or else a double, a
 // bool, or a map or array. A number beyond a float64 becomes a string. Null changes nothing, and Value returns false.
 func (e *Edit) Value(key Name, c *Column, v *JSON) bool {
 	switch v.kind {
 	case KindString:
 		if v.special {
-			e.put(uint64(key)<<32|setAttribute|uint64(abi.TypeString)<<56, e.batch.keepUnescaped(v.Raw()))
+			e.put(uint64(key)<<32|typeString, e.batch.keepUnescaped(v.Raw()))
 			return true
 		}
 		e.Slice(key, c, v.span)
@@ -174,11 +165,6 @@ func (e *Edit) Value(key Name, c *Column, v *JSON) bool {
 	return true
 }
 
-// Severity sets the severity number, and as its text the number's short name (logs data model, "Displaying Severity").
-func (e *Edit) Severity(n Severity) {
-	e.put(setSeverity|typeName, uint64(n)|uint64(severityNames[n])<<32)
-}
-
 func (e *Edit) number(key Name, c *Column, v *JSON) {
 	if n, ok := v.int(); ok {
 		e.Int(key, n)
@@ -189,16 +175,10 @@ func (e *Edit) number(key Name, c *Column, v *JSON) {
 	}
 }
 
-// SeverityNumber sets the severity number and leaves the text.
-func (e *Edit) SeverityNumber(n Severity) { e.put(setSeverity|typeInt, uint64(n)) }
-
-// SeverityText sets the severity's text to a part of a column's text in this row.
-func (e *Edit) SeverityText(c *Column, s Span) {
-	e.put(setSeverityText|uint64(0x80|c.number)<<56, uint64(s))
+// Severity sets the severity number, and as its text the number's short name (logs data model, "Displaying Severity").
+func (e *Edit) Severity(n Severity) {
+	e.put(uint64(SeverityNumber)<<32|typeName, uint64(n)|uint64(severityNames[n])<<32)
 }
-
-// Time sets the record's time in nanoseconds since 1970, which the host refuses if it is negative.
-func (e *Edit) Time(unixNano int64) { e.put(setTime|typeInt, uint64(unixNano)) }
 
 // keep copies a string into the arena and returns its cell.
 func (b *Batch) keep(s string) uint64 {
@@ -207,33 +187,16 @@ func (b *Batch) keep(s string) uint64 {
 	return abi.Cell(uint32(offset), uint32(len(s)))
 }
 
+// keepBytes is keep for bytes.
+func (b *Batch) keepBytes(v []byte) uint64 {
+	offset := len(b.arena)
+	b.arena = append(b.arena, v...)
+	return abi.Cell(uint32(offset), uint32(len(v)))
+}
+
 // keepUnescaped is keep for the raw text of a JSON string.
 func (b *Batch) keepUnescaped(raw string) uint64 {
 	offset := len(b.arena)
 	b.arena = appendUnescaped(b.arena, raw)
 	return abi.Cell(uint32(offset), uint32(len(b.arena)-offset))
 }
-
-// Severity is a severity number of the OpenTelemetry logs data model.
-type Severity uint8
-
-// Severities: the first number of each range.
-const (
-	SeverityTrace Severity = 1
-	SeverityDebug Severity = 5
-	SeverityInfo  Severity = 9
-	SeverityWarn  Severity = 13
-	SeverityError Severity = 17
-	SeverityFatal Severity = 21
-)
-
-// severityNames has the short name of each severity number.
-var severityNames = func() (names [25]Name) {
-	names[0] = NameOf("UNSPECIFIED")
-	for i, level := range []string{"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"} {
-		for j, suffix := range []string{"", "2", "3", "4"} {
-			names[1+4*i+j] = NameOf(level + suffix)
-		}
-	}
-	return names
-}()

@@ -47,8 +47,17 @@ func exportAlloc(size uint32) uint32 {
 }
 
 //go:wasmexport obsd_process
-func exportProcess(ptr, length uint32) uint64 {
-	r := Process(guest.block[:length])
+func exportProcess(ptr, length uint32) uint64 { return result(Process(guest.block[:length])) }
+
+//go:wasmexport obsd_flush
+func exportFlush(now int64) uint64 {
+	var batch [abi.BatchHeaderSize]byte
+	le.PutUint64(batch[abi.BatchNow:], uint64(now))
+	return result(Process(batch[:]))
+}
+
+// result hands a result over, or 0 if it says nothing.
+func result(r Result) uint64 {
 	fresh := r.Names[plugin.told:]
 	if len(r.Verdicts) == 0 && len(r.Edits) == 0 && len(fresh) == 0 {
 		return 0

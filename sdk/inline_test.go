@@ -22,11 +22,12 @@ func TestInlining(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"(*Edit).Slice", "(*Edit).Int", "(*Edit).Name", "(*Edit).Double", "(*Edit).Bool", "(*Edit).Delete", "(*Edit).BodySlice", "(*Edit).Severity",
-		"(*Edit).SeverityNumber", "(*Edit).SeverityText", "(*Edit).Time", "(*Edit).Undo", "(*Edit).More", "(*Edit).String", "(*Edit).JSON", "(*Edit).Key", "(*Edit).Body",
-		"(*Batch).Edit", "(*Batch).Rows", "(*Batch).Now", "(*Batch).Drop", "(*Batch).Route",
+		"(*Edit).Slice", "(*Edit).Int", "(*Edit).Name", "(*Edit).Double", "(*Edit).Bool", "(*Edit).String", "(*Edit).Bytes", "(*Edit).JSON",
+		"(*Edit).Delete", "(*Edit).Key", "(*Edit).Severity", "(*Edit).Undo", "(*Edit).More", "(*Edit).Route",
+		"(*Batch).Edit", "(*Batch).Rows", "(*Batch).Now", "(*Batch).Signal", "(*Batch).Drop", "(*Batch).Route", "(*Batch).Copy", "(*Batch).NewLog", "(*Batch).NewSpan",
 		"Text.FindNear", "Text.Word", "Text.Len", "Text.At", "Text.String", "Text.Cut", "SpanOf", "Span.Offset", "Span.Len",
 		"Value.Int", "Value.Double", "Value.Bool", "JSON.Kind", "JSON.Span", "JSON.Escaped", "(*Object).Whole",
+		"Name.Resource", "Log", "KV.Set", "KV.Add", "KV.Delete",
 	} {
 		if !inlined[name] {
 			t.Errorf("%s is not inlined any more", name)

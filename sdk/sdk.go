@@ -1,13 +1,13 @@
-// Package sdk is all that a plugin author imports: register a [Plugin] and a function over a [Batch] in init, and
-// build with
+// Package sdk is what a plugin is written with: register a [Plugin] and a function over a [Batch] in init, and build with
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o plugin.wasm
 //
-// A batch is a table. [Batch.Column] gives a declared column, [Batch.Edit] changes a row, [Batch.Drop] and
-// [Batch.Route] decide where it goes; a row that is left alone passes as it is.
+// A batch is a table of log records, data points or spans. [Batch.Column] gives a declared column, [Batch.Edit] changes a
+// row, [Batch.Drop] and [Batch.Route] decide where it goes, [Batch.Copy], [Batch.NewLog], [Batch.NewPoint] and
+// [Batch.NewSpan] make rows; a row that is left alone passes as it is.
 //
-// What a batch gives (texts, columns, edits) is valid until the function returns. The package does not use
-// reflection and allocates nothing for a row. Package sdktest runs the same code natively in go test.
+// What a batch gives (texts, columns, edits) and what [KV] and [Lookup] answer is valid until the function returns. The
+// package does not use reflection and allocates nothing for a row. Package sdktest runs the same code natively in go test.
 //
 // Name columns rather than read attributes.*: a column costs the host 10 to 20 ns a row, all attributes as much
 // for each attribute.
@@ -15,75 +15,113 @@ package sdk
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/obsd-io/obsd/runtime/abi"
 )
 
-// Plugin is what a plugin says of itself: its manifest, and what takes its configuration.
-// See [abi.Manifest] for the names of columns.
+// Plugin is what a plugin says of itself: its manifest, and its functions. See [abi.Fields] for the names of columns.
 type Plugin struct {
 	Name    string
 	Version string
 	Summary string
-	Reads   []string // columns, at most abi.MaxColumns
-	Writes  []string // body, time, severity, attributes.<key>, attributes.*
+	Reads   []string // columns, at most abi.MaxColumns; one that a signal does not have is absent there
+	Writes  []string // fields, attributes.<key>, attributes.*, resource.<key>, resource.*
+	Emits   []string // signals of which it makes new rows: logs, metrics, traces
 	Routes  []string // names that Route uses
-	// Stateful asks for a single instance.
+	// Where is a condition, see package condition: rows for which it does not hold pass without a call.
+	Where string
+	// Capabilities lists what it needs of the host beyond its batches: log, metrics, kv, lookup. The user grants them.
+	Capabilities []string
+	// Stateful asks for a single instance, which sees all rows.
 	Stateful bool
 	// Config is a JSON schema of the configuration; without one only an empty configuration is accepted.
 	Config string
-	// Configure, if set, takes the configuration, checked against Config before. It may change p's Reads, Writes and
-	// Routes. The text of its error is shown to the user.
+	// Configure, if set, takes the configuration, checked against Config before. It may change p's Reads, Writes,
+	// Emits and Routes. The text of its error is shown to the user.
 	Configure func(p *Plugin, c JSON) error
-}
 
-// Name is a string that host and plugin know by number: a key, or a value that recurs.
-type Name uint16
+	// Logs, Metrics and Traces take the batches of a signal; nil: the plugin does not take the signal. One function may
+	// serve several, and tell them apart by [Batch.Signal].
+	Logs, Metrics, Traces func(*Batch)
+	// Flush is called every FlushEvery, and before the instance goes, with a batch that has no rows, for new rows from
+	// what was gathered: they are made of row 0, and their resource and scope are empty. It makes the plugin Stateful.
+	Flush      func(*Batch)
+	FlushEvery time.Duration
+}
 
 // plugin is the program's one plugin; a guest is a single program and runs on a single thread.
 var plugin struct {
 	Plugin
-	process func(*Batch)
 	batch   Batch
 	names   []string
 	numbers map[string]Name // of names
 	told    int             // how many of names the host knows
+	// answers are texts that the host gave since the batch began.
+	answers []byte
 }
 
-// Logs registers the plugin for log records. Call it once, from init.
+// Register registers the plugin. Call it, or one of [Logs], [Metrics] and [Traces], once, from init.
+func Register(p Plugin) { plugin.Plugin = p }
+
+// Logs registers the plugin for log records.
 func Logs(p Plugin, process func(*Batch)) {
-	plugin.Plugin, plugin.process = p, process
+	p.Logs = process
+	Register(p)
 }
 
-// NameOf numbers a string, for example in a package's var block. The same string always has the same number.
-// An instance can number at most abi.MaxNames strings, and NameOf panics on one more: where keys come from records,
-// keep count, and give those beyond a bound with [Inline].
-func NameOf(s string) Name {
-	if n, ok := plugin.numbers[s]; ok {
-		return n
+// Metrics registers the plugin for metric data points.
+func Metrics(p Plugin, process func(*Batch)) {
+	p.Metrics = process
+	Register(p)
+}
+
+// Traces registers the plugin for spans.
+func Traces(p Plugin, process func(*Batch)) {
+	p.Traces = process
+	Register(p)
+}
+
+// processOf is what takes the batches of a signal.
+func (p *Plugin) processOf(signal abi.Signal) func(*Batch) {
+	switch signal {
+	case abi.SignalLogs:
+		return p.Logs
+	case abi.SignalMetrics:
+		return p.Metrics
+	case abi.SignalTraces:
+		return p.Traces
 	}
-	if len(plugin.names) == abi.MaxNames {
-		panic("BUG: sdk.NameOf: " + strconv.Itoa(abi.MaxNames) + " names are taken, none is left for " + strconv.Quote(s) +
-			": give keys that are not bounded in number with sdk.Inline")
+	return nil
+}
+
+// signals lists the signals that the plugin takes.
+func (p *Plugin) signals() (names []string) {
+	for _, signal := range []abi.Signal{abi.SignalLogs, abi.SignalMetrics, abi.SignalTraces} {
+		if p.processOf(signal) != nil {
+			names = append(names, abi.SignalNames[signal])
+		}
 	}
-	if plugin.numbers == nil {
-		plugin.numbers = map[string]Name{}
-	}
-	n := Name(len(plugin.names))
-	plugin.names, plugin.numbers[s] = append(plugin.names, s), n
-	return n
+	return names
 }
 
 // manifest writes the manifest as JSON.
 func manifest() []byte {
 	p := &plugin.Plugin
-	b := append([]byte(`{"signals":["logs"],"name":`), quote(p.Name)...)
+	b := append([]byte(`{"name":`), quote(p.Name)...)
 	b = append(append(b, `,"version":`...), quote(p.Version)...)
 	b = append(append(b, `,"summary":`...), quote(p.Summary)...)
+	b = appendList(append(b, `,"signals":`...), p.signals())
 	b = appendList(append(b, `,"reads":`...), p.Reads)
 	b = appendList(append(b, `,"writes":`...), p.Writes)
+	b = appendList(append(b, `,"emits":`...), p.Emits)
 	b = appendList(append(b, `,"routes":`...), p.Routes)
-	b = append(append(b, `,"stateful":`...), strconv.FormatBool(p.Stateful)...)
+	b = appendList(append(b, `,"capabilities":`...), p.Capabilities)
+	b = append(append(b, `,"where":`...), quote(p.Where)...)
+	b = append(append(b, `,"stateful":`...), strconv.FormatBool(p.Stateful || p.Flush != nil)...)
+	if p.Flush != nil {
+		b = append(append(b, `,"flush":`...), quote(p.FlushEvery.String())...)
+	}
 	if p.Config != "" {
 		b = append(append(b, `,"config":`...), p.Config...)
 	}
@@ -103,8 +141,11 @@ func appendList(b []byte, list []string) []byte {
 
 // configure returns the error text for the user, or "".
 func configure(config []byte) string {
-	if plugin.process == nil {
-		return "the plugin registers nothing: call sdk.Logs from init"
+	if len(plugin.signals()) == 0 {
+		return "the plugin takes no signal: call sdk.Logs, sdk.Metrics, sdk.Traces or sdk.Register from init"
+	}
+	if (plugin.Flush == nil) != (plugin.FlushEvery <= 0) {
+		return "the plugin has one of Flush and FlushEvery without the other"
 	}
 	if plugin.Configure == nil {
 		return ""
@@ -135,13 +176,20 @@ func Manifest() []byte { return manifest() }
 // Configure hands a configuration to the registered plugin, for a host in the same process; "" is success.
 func Configure(config []byte) string { return configure(config) }
 
-// Process runs the registered plugin over a batch as laid out in package abi, for a host in the same process.
+// Process runs the registered plugin over a batch as laid out in package abi, for a host in the same process. A batch of
+// no signal, which is a header with the time alone, is a flush.
 // The scanner may read up to [ReadAhead] bytes beyond the batch, so they must be there.
 func Process(batch []byte) Result {
 	b := &plugin.batch
 	b.begin(batch)
-	plugin.process(b)
-	return Result{Verdicts: b.verdicts, Edits: b.words[:b.edit.n], Arena: b.arena, Names: plugin.names, Sets: b.sets}
+	process := plugin.Flush
+	if b.signal != 0 {
+		process = plugin.processOf(b.signal)
+	}
+	if process != nil {
+		process(b)
+	}
+	return Result{Verdicts: b.verdicts, Edits: b.edit.words[:b.edit.n], Arena: b.arena, Names: plugin.names, Sets: b.sets}
 }
 
 // ReadAhead is how many bytes beyond a batch the scanner may read.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/obsd-io/obsd/runtime/abi"
 	"github.com/obsd-io/obsd/sdk"
@@ -20,8 +21,10 @@ var (
 
 var everything = sdk.Plugin{
 	Name: "test", Version: "1.2.3", Summary: "Says \"hello\".",
-	Reads:  []string{"body", "attributes.a", "resource.r", "attributes.*", "severity_number", "time", "severity_text", "observed_time"},
-	Writes: []string{"body", "time", "severity", "attributes.*"},
+	Reads: []string{"body", "attributes.a", "resource.r", "attributes.*", "severity_number", "time", "severity_text", "observed_time"},
+	Writes: []string{
+		"body", "time", "observed_time", "severity", "event_name", "trace_id", "span_id", "flags", "attributes.*", "resource.*",
+	},
 	Routes: []string{"x", "y", "z"},
 }
 
@@ -32,24 +35,51 @@ func run(t *testing.T, process func(*sdk.Batch), logs ...sdktest.Log) []sdktest.
 }
 
 func TestManifest(t *testing.T) {
-	sdk.Logs(sdk.Plugin{Name: "n", Reads: []string{"body"}, Stateful: true, Config: `{"type":"object"}`}, func(*sdk.Batch) {})
-	var got abi.Manifest
-	if err := json.Unmarshal(sdk.Manifest(), &got); err != nil {
-		t.Fatal(err)
+	process := func(*sdk.Batch) {}
+	f := func(name string, p sdk.Plugin, want abi.Manifest) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			t.Helper()
+			sdk.Register(p)
+			got := abi.Manifest{}
+			if err := json.Unmarshal(sdk.Manifest(), &got); err != nil {
+				t.Fatal(err)
+			}
+			for _, list := range []*[]string{&want.Signals, &want.Reads, &want.Writes, &want.Emits, &want.Routes, &want.Capabilities} {
+				if *list == nil {
+					*list = []string{}
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("\ngot  %+v\nwant %+v", got, want)
+			}
+		})
 	}
-	want := abi.Manifest{
-		Name: "n", Signals: []string{"logs"}, Reads: []string{"body"}, Writes: []string{}, Routes: []string{}, Stateful: true,
+	f("least", sdk.Plugin{Name: "n", Traces: process}, abi.Manifest{Name: "n", Signals: []string{"traces"}})
+	f("most", sdk.Plugin{
+		Name: "n", Version: "1", Summary: `"s"`, Reads: []string{"body", "attributes.\n"}, Writes: []string{"body"}, Emits: []string{"metrics"},
+		Routes: []string{"r"}, Where: `body == "x"`, Capabilities: []string{"kv", "log"}, Config: `{"type":"object"}`,
+		Logs: process, Metrics: process, Flush: process, FlushEvery: 90 * time.Second,
+	}, abi.Manifest{
+		Name: "n", Version: "1", Summary: `"s"`, Signals: []string{"logs", "metrics"}, Reads: []string{"body", "attributes.\n"}, Writes: []string{"body"},
+		Emits: []string{"metrics"}, Routes: []string{"r"}, Where: `body == "x"`, Capabilities: []string{"kv", "log"}, Stateful: true, Flush: "1m30s",
 		Config: map[string]any{"type": "object"},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("\ngot  %+v\nwant %+v", got, want)
-	}
+	})
+	f("stateful", sdk.Plugin{Name: "n", Stateful: true, Logs: process}, abi.Manifest{Name: "n", Signals: []string{"logs"}, Stateful: true})
 }
 
 func TestConfigure(t *testing.T) {
 	sdk.Logs(sdk.Plugin{}, nil)
-	if got, want := sdk.Configure([]byte(`{}`)), "the plugin registers nothing: call sdk.Logs from init"; got != want {
+	if got, want := sdk.Configure([]byte(`{}`)), "the plugin takes no signal: call sdk.Logs, sdk.Metrics, sdk.Traces or sdk.Register from init"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+	for name, p := range map[string]sdk.Plugin{
+		"no interval": {Logs: func(*sdk.Batch) {}, Flush: func(*sdk.Batch) {}}, "no flush": {Logs: func(*sdk.Batch) {}, FlushEvery: time.Second},
+	} {
+		sdk.Register(p)
+		if got, want := sdk.Configure([]byte(`{}`)), "the plugin has one of Flush and FlushEvery without the other"; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
 	}
 	sdk.Logs(sdk.Plugin{Configure: func(p *sdk.Plugin, c sdk.JSON) error {
 		p.Reads = c.Get("reads").Strings()
@@ -171,6 +201,7 @@ func TestEdits(t *testing.T) {
 	f("double", func(e *sdk.Edit, _ *sdk.Column) { e.Double(nameB, -0.5) }, attribute("b", -0.5))
 	f("true", func(e *sdk.Edit, _ *sdk.Column) { e.Bool(nameB, true) }, attribute("b", true))
 	f("false", func(e *sdk.Edit, _ *sdk.Column) { e.Bool(nameB, false) }, attribute("b", false))
+	f("bytes", func(e *sdk.Edit, _ *sdk.Column) { e.Bytes(nameB, []byte{1, 0}) }, attribute("b", []byte{1, 0}))
 	f("name", func(e *sdk.Edit, _ *sdk.Column) { e.Name(nameB, value) }, attribute("b", "value"))
 	f("string", func(e *sdk.Edit, _ *sdk.Column) { e.String(nameB, "copy"); e.String(nameC, "") }, func(l *sdktest.Log) {
 		l.Attributes["b"], l.Attributes["c"] = "copy", ""
@@ -184,21 +215,44 @@ func TestEdits(t *testing.T) {
 		e.Delete(sdk.Inline)
 		e.Key("a")
 	}, func(l *sdktest.Log) { l.Attributes["rare"] = int64(5); delete(l.Attributes, "a") })
-	f("body", func(e *sdk.Edit, _ *sdk.Column) { e.Body("new") }, func(l *sdktest.Log) { l.Body = "new" })
-	f("body slice", func(e *sdk.Edit, c *sdk.Column) { e.BodySlice(c, sdk.SpanOf(1, 3)) }, func(l *sdktest.Log) { l.Body = `"k"` })
+	f("body", func(e *sdk.Edit, _ *sdk.Column) { e.String(sdk.Body, "new") }, func(l *sdktest.Log) { l.Body = "new" })
+	f("body slice", func(e *sdk.Edit, c *sdk.Column) { e.Slice(sdk.Body, c, sdk.SpanOf(1, 3)) }, func(l *sdktest.Log) { l.Body = `"k"` })
 	f("body value", func(e *sdk.Edit, c *sdk.Column) {
 		var o sdk.Object
 		o.Read(c.Text(1))
 		o.Next()
-		e.BodyValue(c, &o.Value)
+		e.Value(sdk.Body, c, &o.Value)
 		e.Value(nameB, c, &o.Value)
-		e.BodyValue(c, &o.Key)
+		e.Value(sdk.Body, c, &o.Key)
 	}, func(l *sdktest.Log) { l.Body, l.Attributes["b"] = "k", "v\n" })
 	f("severity", func(e *sdk.Edit, _ *sdk.Column) { e.Severity(sdk.SeverityError + 1) }, func(l *sdktest.Log) { l.Severity, l.SeverityText = 18, "ERROR2" })
-	f("severity number", func(e *sdk.Edit, _ *sdk.Column) { e.SeverityNumber(sdk.SeverityFatal) }, func(l *sdktest.Log) { l.Severity = 21 })
-	f("severity text", func(e *sdk.Edit, c *sdk.Column) { e.SeverityText(c, sdk.SpanOf(2, 1)) }, func(l *sdktest.Log) { l.SeverityText = "k" })
-	f("time", func(e *sdk.Edit, _ *sdk.Column) { e.Time(1 << 60) }, func(l *sdktest.Log) { l.Time = 1 << 60 })
-	f("undo", func(e *sdk.Edit, _ *sdk.Column) { e.Int(nameA, 1); e.Body("x"); e.Undo(); e.Int(nameB, 2) }, attribute("b", int64(2)))
+	f("severity number", func(e *sdk.Edit, _ *sdk.Column) { e.Int(sdk.SeverityNumber, int64(sdk.SeverityFatal)) }, func(l *sdktest.Log) { l.Severity = 21 })
+	f("severity text", func(e *sdk.Edit, c *sdk.Column) { e.Slice(sdk.SeverityText, c, sdk.SpanOf(2, 1)) }, func(l *sdktest.Log) { l.SeverityText = "k" })
+	f("time", func(e *sdk.Edit, _ *sdk.Column) { e.Int(sdk.Time, 1<<60) }, func(l *sdktest.Log) { l.Time = 1 << 60 })
+	f("observed time", func(e *sdk.Edit, _ *sdk.Column) { e.Int(sdk.ObservedTime, 5) }, func(l *sdktest.Log) { l.ObservedTime = 5 })
+	f("event name", func(e *sdk.Edit, _ *sdk.Column) { e.Name(sdk.EventName, value) }, func(l *sdktest.Log) { l.EventName = "value" })
+	f("ids", func(e *sdk.Edit, _ *sdk.Column) {
+		e.Bytes(sdk.TraceID, []byte("0123456789abcdef"))
+		e.Bytes(sdk.SpanID, []byte("01234567"))
+		e.Int(sdk.Flags, 1)
+	}, func(l *sdktest.Log) {
+		l.TraceID, l.SpanID, l.Flags = []byte("0123456789abcdef"), []byte("01234567"), 1
+	})
+	f("no body, no id", func(e *sdk.Edit, _ *sdk.Column) {
+		e.Bytes(sdk.SpanID, []byte("01234567"))
+		e.Delete(sdk.SpanID)
+		e.Delete(sdk.Body)
+	}, func(l *sdktest.Log) { l.Body = nil })
+	f("body of a type", func(e *sdk.Edit, _ *sdk.Column) { e.JSON(sdk.Body, `[1]`) }, func(l *sdktest.Log) { l.Body = []any{int64(1)} })
+	f("resource", func(e *sdk.Edit, c *sdk.Column) {
+		e.Int(nameA.Resource(), 1)
+		e.Slice(nameB.Resource(), c, sdk.SpanOf(2, 1))
+		e.Name(nameC.Resource(), value)
+		e.Delete(nameA.Resource())
+		e.Double(sdk.Inline.Resource(), 0.5)
+		e.Key("rare")
+	}, func(l *sdktest.Log) { l.Resource = map[string]any{"b": "k", "c": "value", "rare": 0.5} })
+	f("undo", func(e *sdk.Edit, _ *sdk.Column) { e.Int(nameA, 1); e.String(sdk.Body, "x"); e.Undo(); e.Int(nameB, 2) }, attribute("b", int64(2)))
 	f("undo after more", func(e *sdk.Edit, _ *sdk.Column) {
 		for range 10 {
 			e.More(sdk.Room)

@@ -95,7 +95,7 @@ func (l *line) write(e *sdk.Edit, recorded int64) {
 	e.Severity(severity(l.status))
 	// The line has whole seconds. A record's own time within that second's reach is the same moment, told better.
 	if d := recorded - l.time; recorded == 0 || d < 0 || d >= 2*int64(time.Second) {
-		e.Time(l.time)
+		e.Int(sdk.Time, l.time)
 	}
 }
 

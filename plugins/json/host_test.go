@@ -7,7 +7,9 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/obsd-io/obsd/internal/guest"
 	"github.com/obsd-io/obsd/internal/guest/enginetest"
+	"github.com/obsd-io/obsd/runtime/hosttest"
 )
 
 // The module does in the daemon what its source does in the other tests.
@@ -34,6 +36,14 @@ func TestHost(t *testing.T) {
 	if r := records.At(3); r.Body().Str() != "second" || r.SeverityNumber() != plog.SeverityNumberInfo || r.SeverityText() != "INFO" {
 		t.Errorf("got body %q, severity %d %q", r.Body().AsString(), r.SeverityNumber(), r.SeverityText())
 	}
+}
+
+func TestConformance(t *testing.T) {
+	s := hosttest.Suite{Path: guest.Build(t, "."), Config: map[string]any{"flatten": true}}
+	for i := range 40 {
+		s.Rows = append(s.Rows, hosttest.Row{"body": benchMixed(i)})
+	}
+	s.Run(t)
 }
 
 // Thousands of keys go beyond what the contract lets an instance number, and beyond one batch.

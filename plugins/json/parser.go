@@ -96,21 +96,20 @@ func (p *parser) row(e *sdk.Edit, o *sdk.Object) {
 		p.severity(e, f)
 	}
 	if f := &p.found[roleTime]; f.node != nil {
-		e.Time(f.number)
+		e.Int(sdk.Time, f.number)
 	}
 	if f := &p.found[roleMessage]; f.node != nil {
-		e.BodyValue(p.column, &f.value)
+		e.Value(sdk.Body, p.column, &f.value)
 	}
 }
 
 func (p *parser) severity(e *sdk.Edit, f *candidate) {
-	n := sdk.Severity(f.number)
 	if f.value.Kind() != sdk.KindString || f.value.Escaped() {
-		e.Severity(n)
+		e.Severity(sdk.Severity(f.number))
 		return
 	}
-	e.SeverityNumber(n)
-	e.SeverityText(p.column, f.value.Span())
+	e.Int(sdk.SeverityNumber, f.number)
+	e.Slice(sdk.SeverityText, p.column, f.value.Span())
 }
 
 // members takes over an object that stands at its first member. depth is how many keys lead to its members.

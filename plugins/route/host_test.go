@@ -6,8 +6,10 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/obsd-io/obsd/internal/guest"
 	"github.com/obsd-io/obsd/internal/guest/enginetest"
 	"github.com/obsd-io/obsd/runtime/abi"
+	"github.com/obsd-io/obsd/runtime/hosttest"
 )
 
 // The module does in the daemon what its source does in the other tests: verdicts come back, and the manifest that
@@ -30,6 +32,26 @@ func TestHost(t *testing.T) {
 	if want := []uint16{abi.Route, abi.Keep, abi.Drop, abi.Set}; !slices.Equal(verdicts, want) || !slices.Equal(sets, []uint64{3}) {
 		t.Errorf("got %v with sets %v, want %v with [3]", verdicts, sets, want)
 	}
+}
+
+func TestConformance(t *testing.T) {
+	hosttest.Suite{
+		Path: guest.Build(t, "."),
+		Config: map[string]any{"rules": []any{
+			map[string]any{"when": `severity_number >= 17 and attributes["k"] != nil`, "to": []any{"errors", "both"}},
+			map[string]any{"when": `IsMatch(body, "^line 1") or resource.attributes["r"] == "x"`, "to": []any{"errors"}},
+		}},
+		Cases: []hosttest.Case{{
+			Name: "routes",
+			Rows: []hosttest.Row{{"body": "line 1"}, {"severity_number": 17, "attributes.k": true}, {"body": "line 2"}},
+			Want: []hosttest.Row{
+				{"body": "line 2"},
+				{"body": "line 1", "route": "errors"},
+				{"severity_number": 17, "attributes.k": true, "route": "errors"},
+				{"severity_number": 17, "attributes.k": true, "route": "both"},
+			},
+		}},
+	}.Run(t)
 }
 
 func TestHostRefusesConfig(t *testing.T) {

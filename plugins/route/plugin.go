@@ -12,12 +12,12 @@ import (
 	"github.com/obsd-io/obsd/sdk/condition"
 )
 
-func init() { sdk.Logs(plugin, process) }
+func init() { sdk.Register(plugin) }
 
 var plugin = sdk.Plugin{
 	Name:    "route",
 	Version: "1.0.0",
-	Summary: "Sends records to routes by rules on severity, body, attributes and resource.",
+	Summary: "Sends log records, data points and spans to routes by rules on their fields, attributes and resource.",
 	Config: `{
 		"type": "object", "additionalProperties": false, "required": ["rules"],
 		"properties": {
@@ -34,6 +34,9 @@ var plugin = sdk.Plugin{
 		}
 	}`,
 	Configure: configure,
+	Logs:      process,
+	Metrics:   process,
+	Traces:    process,
 }
 
 // rule is where the records go that a condition holds for.
@@ -115,7 +118,7 @@ func process(b *sdk.Batch) {
 // routes decides on a row; false if no rule matches.
 func (r *router) routes() (set uint64, ok bool) {
 	for i := range r.rules {
-		if !r.rules[i].when.Match(&r.rows) {
+		if !r.rows.Match(r.rules[i].when) {
 			continue
 		}
 		if !r.all {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/obsd-io/obsd/runtime/abi"
 	"github.com/obsd-io/obsd/sdk"
 	"github.com/obsd-io/obsd/sdk/sdktest"
 )
@@ -47,6 +48,37 @@ func TestRoutes(t *testing.T) {
 	f("one name twice", `{"rules":[{"when":"true","to":["a","a"]}]}`, sdktest.Log{}, "a")
 }
 
+// One configuration serves all signals: a path that a row does not have is nil.
+func TestSignals(t *testing.T) {
+	p := sdktest.New(t, `{"match":"all","rules":[
+		{"when":"severity_number >= SEVERITY_NUMBER_ERROR or status.code == STATUS_CODE_ERROR","to":["errors"]},
+		{"when":"metric.type == METRIC_DATA_TYPE_HISTOGRAM and HasPrefix(metric.name, \"http.\")","to":["http"]},
+		{"when":"span.kind == SPAN_KIND_SERVER and span.duration > 1000","to":["slow"]},
+		{"when":"datapoint.value == 0 or log.body == \"\" or span.name == \"health\"","to":[]},
+		{"when":"attributes[\"k\"] == 1 and resource.attributes[\"ns\"] == \"shop\"","to":["shop"]}]}`)
+	f := func(name string, got sdktest.Outcome, want ...string) {
+		t.Helper()
+		if dropped := slices.Equal(want, []string{"drop"}); got.Dropped != dropped || !dropped && !slices.Equal(got.Routes, want) {
+			t.Errorf("%s: got dropped %t, routes %q; want %q", name, got.Dropped, got.Routes, want)
+		}
+	}
+	k, shop := map[string]any{"k": 1}, map[string]any{"ns": "shop"}
+	logs := p.Run(sdktest.Log{Severity: 17, Body: "x"}, sdktest.Log{Body: ""}, sdktest.Log{Body: "x", Attributes: k, Resource: shop})
+	f("log, error", logs[0].Outcome, "errors")
+	f("log, empty body", logs[1].Outcome, "drop")
+	f("log, shop", logs[2].Outcome, "shop")
+	points := p.RunPoints(sdktest.Point{Name: "http.took", Type: abi.MetricHistogram, Count: 1, Attributes: k, Resource: shop},
+		sdktest.Point{Name: "http.now", Value: 0}, sdktest.Point{Name: "http.now", Value: 0.5})
+	f("point, histogram", points[0].Outcome, "http", "shop")
+	f("point, zero", points[1].Outcome, "drop")
+	f("point, other", points[2].Outcome)
+	spans := p.RunSpans(sdktest.Span{Name: "GET", Kind: 2, StatusCode: 2, StartTime: 1, EndTime: 2000}, sdktest.Span{Name: "health"},
+		sdktest.Span{Name: "GET", Kind: 3, StartTime: 1, EndTime: 2000})
+	f("span, slow error", spans[0].Outcome, "errors", "slow")
+	f("span, health", spans[1].Outcome, "drop")
+	f("span, other", spans[2].Outcome)
+}
+
 // Routes have their numbers by first appearance, and each field is read once.
 func TestManifest(t *testing.T) {
 	sdktest.New(t, `{"rules":[{"when":"body == \"x\" and severity_number > 1","to":["b","a"]},{"when":"body != nil","to":["c","b"]}]}`)
@@ -66,7 +98,7 @@ func TestRefusals(t *testing.T) {
 	}
 	f(`{"rules":[{"when":"true","to":["a"]},{"when":"body = \"x\"","to":["a"]},{"when":"level > 3","to":[]}]}`,
 		`rule 2: when: column 6: want a comparison (== != < <= > >=), got "=": write ==; in: body = "x"`+"\n"+
-			`rule 3: when: column 1: "level" is not known; there are body, severity_number, severity_text, time_unix_nano, observed_time_unix_nano, attributes["key"] and resource.attributes["key"]; in: level > 3`)
+			`rule 3: when: column 1: "level" is not known; there are in log: body, severity_number, severity_text, event_name, time_unix_nano, observed_time_unix_nano, trace_id, span_id, trace_id.string, span_id.string, flags, attributes["key"]; in datapoint: value, value_int, value_double, time_unix_nano, start_time_unix_nano, count, sum, min, max, buckets, flags, attributes["key"]; in metric: name, unit, description, type, aggregation_temporality, is_monotonic; in span: name, kind, status.code, status.message, trace_id, span_id, parent_span_id, trace_id.string, span_id.string, parent_span_id.string, trace_state, start_time_unix_nano, end_time_unix_nano, duration, flags, attributes["key"]; in scope: name, version, attributes["key"]; in resource: attributes["key"]; in: level > 3`)
 	f(`{"rules":[{"when":"IsMatch(body, \"a(b\")","to":["a"]}]}`, "rule 1: when: column 15: error parsing regexp: missing closing ): `a(b`; in: IsMatch(body, \"a(b\")")
 	routes, fields := make([]string, 65), make([]string, 129)
 	for i := range routes {
