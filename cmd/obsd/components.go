@@ -36,6 +36,7 @@ import (
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
 	"github.com/obsd-io/obsd/runtime/wasmconnector"
+	"github.com/obsd-io/obsd/runtime/wasmpages"
 	"github.com/obsd-io/obsd/runtime/wasmprocessor"
 )
 
@@ -76,6 +77,7 @@ func components() (otelcol.Factories, error) {
 		filestorage.NewFactory,
 		healthcheckextension.NewFactory,
 		pprofextension.NewFactory,
+		wasmpages.NewFactory,
 		zpagesextension.NewFactory,
 	)
 	f.Telemetry = otelconftelemetry.NewFactory()

@@ -1,10 +1,9 @@
-package engine_test
+package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,130 +12,46 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumererror"
-	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/obsd-io/obsd/internal/wasmtest"
 	"github.com/obsd-io/obsd/plugins/builtin"
 	"github.com/obsd-io/obsd/runtime/abi"
-	"github.com/obsd-io/obsd/runtime/engine"
 	"github.com/obsd-io/obsd/runtime/table"
 )
 
-const manifest = `{"name":"x","signals":["logs"],"reads":["body"],"writes":["attributes.a"],"routes":["r"]}`
-
-// write puts a plugin's module into a file and returns a configuration for it.
-func write(t testing.TB, p wasmtest.Plugin) engine.Config {
-	t.Helper()
-	if p.Manifest == "" {
-		p.Manifest = manifest
-	}
-	path := filepath.Join(t.TempDir(), "x.wasm")
-	require.NoError(t, os.WriteFile(path, p.Module(), 0o600))
-	c := engine.NewConfig()
-	c.Module, c.Limits.TimePerBatch = path, 50*time.Millisecond
-	return c
-}
-
-func load(t testing.TB, c engine.Config, set component.TelemetrySettings) (*engine.Engine, error) {
-	t.Helper()
-	t.Setenv("CACHE_DIRECTORY", t.TempDir())
-	require.NoError(t, c.Validate())
-	e, err := engine.Load(t.Context(), component.MustNewIDWithName("wasm", "x"), set, &c)
-	if err == nil {
-		t.Cleanup(func() { require.NoError(t, e.Close(context.Background())) })
-	}
-	return e, err
-}
-
-func logs(n int) plog.Logs {
-	ld := plog.NewLogs()
-	records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
-	for i := range n {
-		records.AppendEmpty().Body().SetStr(fmt.Sprint("line ", i))
-	}
-	return ld
-}
-
-func TestConfigErrors(t *testing.T) {
-	f := func(name string, change func(*engine.Config), want string) {
-		t.Helper()
-		t.Run(name, func(t *testing.T) {
-			c := engine.NewConfig()
-			c.Module = "x.wasm"
-			change(&c)
-			require.EqualError(t, c.Validate(), want)
-		})
-	}
-	f("scheme", func(c *engine.Config) { c.Module = "https://example.com/x.wasm" },
-		`module: "https://example.com/x.wasm": https:// is not supported; give builtin:<name> or the path of a .wasm file`)
-	f("digest", func(c *engine.Config) { c.Digest = "md5:0" }, `digest: "md5:0": want sha256: and 64 hex digits`)
-	f("policy", func(c *engine.Config) { c.OnError = "ignore" }, `on_error: "ignore": want pass, drop or fail`)
-	f("limits", func(c *engine.Config) { c.Limits = engine.Limits{Memory: 1, TimePerBatch: -1} },
-		"limits::memory: 1B: want 64KiB to 4GiB\nlimits::time_per_batch: -1ns: want 0 (no bound) or more\nlimits::instances: 0: want 1 or more")
-	c := engine.NewConfig()
-	require.ErrorContains(t, c.Validate(), "module: missing; give builtin:<name> (")
-}
-
-func TestConfigFromYAML(t *testing.T) {
-	c := engine.NewConfig()
-	require.NoError(t, confmap.NewFromStringMap(map[string]any{
-		"module": "x.wasm", "limits": map[string]any{"memory": "64MiB", "time_per_batch": "1s"}, "config": map[string]any{"a": []any{1}},
-	}).Unmarshal(&c))
-	require.Equal(t, engine.ByteSize(64<<20), c.Limits.Memory)
-	require.Equal(t, time.Second, c.Limits.TimePerBatch)
-	require.Equal(t, map[string]any{"a": []any{1}}, c.Config)
-	err := confmap.NewFromStringMap(map[string]any{"limits": map[string]any{"memory": "much"}}).Unmarshal(&c)
-	require.ErrorContains(t, err, `size "much": want a number with a unit, as in 32MiB`)
-}
+const resultManifest = `{"name":"x","signals":["logs"],"reads":["body"],"writes":["attributes.a","time"],"routes":["r"]}`
 
 func TestLoadErrors(t *testing.T) {
 	set := componenttest.NewNopTelemetrySettings()
-	c := write(t, wasmtest.Plugin{})
+	c := configFor(t, nil)
 	c.Module = filepath.Join(t.TempDir(), "none.wasm")
-	_, err := load(t, c, set)
-	require.EqualError(t, err, `plugin "wasm/x": module: stat `+c.Module+`: no such file or directory`)
-	c.Module = t.TempDir()
-	_, err = load(t, c, set)
-	require.EqualError(t, err, `plugin "wasm/x": module: `+c.Module+`: want a file of at most 256 MiB`)
+	_, err := tryLoad(t, c, set)
+	require.EqualError(t, err, `plugin "wasm/x": module: open `+c.Module+`: no such file or directory`)
 	c.Module = "builtin:nothing"
-	_, err = engine.Load(t.Context(), component.MustNewIDWithName("wasm", "x"), set, &c)
+	_, err = Load(t.Context(), testID, set, c)
 	require.ErrorContains(t, err, `plugin "wasm/x": module: builtin:nothing: `)
 	if len(builtin.Names()) > 0 {
-		require.EqualError(t, c.Validate(), "module: builtin:nothing: there is no such bundled plugin; there are accesslog, json, route")
+		require.ErrorContains(t, c.Validate(), "module: builtin:nothing: there is no such bundled plugin; there are accesslog, json, ")
 	}
-	_, err = load(t, write(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":["boby"]}`}), set)
-	require.ErrorContains(t, err, `plugin "wasm/x": manifest: reads: unknown column "boby"; known are body, `)
-	c = write(t, wasmtest.Plugin{})
+	_, err = tryLoad(t, configFor(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":["boby"]}`}.Module()), set)
+	require.ErrorContains(t, err, `plugin "wasm/x": manifest: reads: unknown column "boby"`)
+	c = configFor(t, stamp(1).Module())
 	c.Config = map[string]any{"a": 1}
-	_, err = load(t, c, set)
+	_, err = tryLoad(t, c, set)
 	require.EqualError(t, err, `plugin "wasm/x": configure: config: additional properties 'a' not allowed`)
-}
-
-func TestDigest(t *testing.T) {
-	set := componenttest.NewNopTelemetrySettings()
-	c := write(t, wasmtest.Plugin{})
-	module, err := os.ReadFile(c.Module)
-	require.NoError(t, err)
-	sum := sha256.Sum256(module)
-	c.Digest = "sha256:" + hex.EncodeToString(sum[:])
-	_, err = load(t, c, set)
-	require.NoError(t, err)
-	good := c.Digest
-	c.Digest = "sha256:" + strings.Repeat("00", 32)
-	_, err = load(t, c, set)
-	require.EqualError(t, err, `plugin "wasm/x": digest: `+c.Module+` is `+good+`, the configuration wants `+c.Digest+`: it is not the module that was meant, or it was built anew`)
+	c = configFor(t, stamp(1).Module())
+	c.OnError, c.DeadLetter.Path = DeadLetter, filepath.Join(t.TempDir(), "none", "dead.json")
+	_, err = tryLoad(t, c, set)
+	require.EqualError(t, err, `plugin "wasm/x": dead_letter::path: open `+c.DeadLetter.Path+`: no such file or directory`)
 }
 
 // A folder for compiled code that others may write to is not used, since what lies there is run.
 func TestCacheFolder(t *testing.T) {
-	c := write(t, wasmtest.Plugin{})
+	c := configFor(t, stamp(1).Module())
 	base := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(base, "wasm"), 0o700))
 	require.NoError(t, os.Chmod(filepath.Join(base, "wasm"), 0o777))
@@ -144,155 +59,260 @@ func TestCacheFolder(t *testing.T) {
 	core, seen := observer.New(zap.WarnLevel)
 	set := componenttest.NewNopTelemetrySettings()
 	set.Logger = zap.New(core)
-	e, err := engine.Load(t.Context(), component.MustNewID("wasm"), set, &c)
+	e, err := Load(t.Context(), testID, set, c)
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
-	require.Equal(t, 1, seen.Len())
 	require.Contains(t, fmt.Sprint(seen.All()[0].ContextMap()["error"]), "can be written by others (mode 777): chmod 700 it")
 }
 
 // What a plugin returned is applied, and rows of a long batch are cut into several calls.
-func TestLogs(t *testing.T) {
+func TestRun(t *testing.T) {
 	result := wasmtest.Result{
 		Rows: 256, Verdicts: append([]uint16{1, 2}, make([]uint16, 254)...),
 		Edits: []uint64{abi.Edit(3, abi.NameInline, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 4), abi.Edit(3, 0, abi.OpExt, abi.TypeString), abi.Cell(0, 1)},
 		Arena: "a",
 	}
-	c := write(t, wasmtest.Plugin{Result: &result})
-	c.OnError = engine.Fail
-	e, err := load(t, c, componenttest.NewNopTelemetrySettings())
-	require.NoError(t, err)
+	c := configFor(t, wasmtest.Plugin{Manifest: resultManifest, Result: &result}.Module())
+	c.OnError = Fail
+	e := mustLoad(t, c)
 	require.Equal(t, []string{"r"}, e.Manifest().Routes)
-	ld := logs(512)
-	require.NoError(t, e.Logs(t.Context(), ld, func(rows *table.Logs) error {
+	ld := numbered(256)
+	require.NoError(t, e.Run(t.Context(), table.LogsOf(ld), func(rows *table.Table) error {
 		require.Equal(t, []uint16{abi.Drop, abi.Route, abi.Keep}, rows.Verdicts[:3])
-		require.Equal(t, rows.Verdicts[:256], rows.Verdicts[256:])
 		return nil
 	}))
-	for _, row := range []int{3, 259} {
-		v, _ := ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(row).Attributes().Get("a")
-		require.Equal(t, "line", v.Str())
-	}
+	v, _ := recordsOf(ld).At(3).Attributes().Get("a")
+	require.Equal(t, "line", v.Str())
+	p := e.Page()
+	require.Equal(t, map[string]int64{"kept": 254, "dropped": 1, "routed": 1, "skipped": 0}, p.Rows["logs"])
+	require.Equal(t, map[string]int64{"r": 1, "dead_letter": 0}, p.Routed)
+	require.Equal(t, int64(1), p.Edits)
 }
 
-// Long lines are cut into calls by their bytes: here two, of 8 rows each, where a call takes 256 short ones.
+// Calls grow as the plugin proves fast, up to a bound, and shrink where it is slow or takes much fuel.
+func TestRowsPerCall(t *testing.T) {
+	v := &version{callFuel: 4_000_000}
+	require.Equal(t, startRows, v.rowsPerCall())
+	v.learn(256, 256*500*time.Nanosecond, 256*1000)
+	require.Equal(t, maxRows, v.rowsPerCall())
+	v.learn(maxRows, time.Second, maxRows*1000) // one slow call counts for little
+	require.Equal(t, maxRows, v.rowsPerCall())
+	for range 100 {
+		v.learn(100, 100*20*time.Microsecond, 100*1000)
+	}
+	require.InDelta(t, 50, v.rowsPerCall(), 1)
+	for range 200 {
+		v.learn(1, time.Second, 1000)
+	}
+	require.Equal(t, 1, v.rowsPerCall())
+	v = &version{callFuel: 4_000_000}
+	for range 100 {
+		v.learn(100, 100*time.Microsecond, 100*20_000)
+	}
+	require.InDelta(t, 100, v.rowsPerCall(), 1, "half of a call's fuel")
+}
+
+// Long lines are cut into calls by their bytes: a guest's memory has no room for more.
 func TestLongLines(t *testing.T) {
-	result := wasmtest.Result{Rows: 8, Verdicts: []uint16{abi.Drop, 0, 0, 0, 0, 0, 0, 0}}
-	c := write(t, wasmtest.Plugin{Result: &result, Alloc: wasmtest.I32(1 << 20), Pages: 64})
-	c.OnError = engine.Fail
-	e, err := load(t, c, componenttest.NewNopTelemetrySettings())
-	require.NoError(t, err)
-	ld := logs(16)
-	for _, r := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+	c := configFor(t, stamp(7).Module())
+	c.OnError = Fail
+	e := mustLoad(t, c)
+	ld := numbered(16)
+	for _, r := range recordsOf(ld).All() {
 		r.Body().SetStr(strings.Repeat("x", 100_000))
 	}
-	require.NoError(t, e.Logs(t.Context(), ld, func(rows *table.Logs) error {
-		require.Equal(t, append(result.Verdicts, result.Verdicts...), rows.Verdicts)
-		return nil
-	}))
+	left, err := settleLogs(t.Context(), e, ld)
+	require.NoError(t, err)
+	require.Equal(t, 16, left)
+	require.Greater(t, e.Page().Calls, int64(1))
+	for _, r := range recordsOf(ld).All() {
+		require.EqualValues(t, 7, r.Timestamp())
+	}
 }
 
-// A plugin that traps or returns garbage costs its rows what on_error says, and nothing else.
+// A plugin that fails costs the rows to blame what on_error says, and nothing else.
 func TestOnError(t *testing.T) {
-	short := wasmtest.Result{Rows: 7}
-	plugins := map[string]struct {
-		p          wasmtest.Plugin
-		kind, text string
-	}{
-		"trap":    {wasmtest.Plugin{Process: wasmtest.Unreachable()}, "trap", `plugin "wasm/x": process: trap: wasm error: unreachable`},
-		"garbage": {wasmtest.Plugin{Result: &short}, "bad output", `plugin "wasm/x": process: bad output: the result is for 7 rows, the batch has 10`},
-		"loop":    {wasmtest.Plugin{Process: wasmtest.Forever()}, "timeout", `plugin "wasm/x": process: timeout: ran over limits.time_per_batch (50ms)`},
+	faults := map[byte]struct{ kind, text string }{
+		wasmtest.FaultTrap:    {"trap", `plugin "wasm/x": process: trap: wasm error: unreachable`},
+		wasmtest.FaultGarbage: {"bad output", `plugin "wasm/x": process: bad output: `},
+		wasmtest.FaultForever: {"timeout", `plugin "wasm/x": process: timeout: 1 records `},
+		wasmtest.FaultMemory:  {"memory", `plugin "wasm/x": process: memory: limits.memory (4 MiB) reached: `},
 	}
-	for name, tc := range plugins {
-		for policy, lost := range map[engine.OnError]int64{engine.Pass: 0, engine.Drop: 10, engine.Fail: 10} {
-			t.Run(name+" "+string(policy), func(t *testing.T) {
-				tel := componenttest.NewTelemetry()
-				t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
-				core, seen := observer.New(zap.ErrorLevel)
-				set := tel.NewTelemetrySettings()
-				set.Logger = zap.New(core)
-				c := write(t, tc.p)
-				c.OnError = policy
-				e, err := load(t, c, set)
+	for fault, want := range faults {
+		for policy, lost := range map[OnError]int64{Pass: 0, Drop: 1, Fail: 10} {
+			t.Run(want.kind+" "+string(policy), func(t *testing.T) {
+				tel, set := newTelemetry(t)
+				c := configFor(t, stamp(7).Module())
+				c.OnError, c.Limits.Memory = policy, 4<<20
+				e, err := tryLoad(t, c, set)
 				require.NoError(t, err)
-				left := -1
-				err = e.Logs(t.Context(), logs(10), func(rows *table.Logs) error {
-					left = rows.Rows()
-					for _, v := range rows.Verdicts {
-						if v == abi.Drop {
-							left--
-						}
-					}
-					return nil
-				})
-				if policy == engine.Fail {
-					require.EqualError(t, err, "Permanent error: "+tc.text)
+				ld := numbered(10)
+				recordsOf(ld).At(6).Body().SetStr(string(fault) + " poison")
+				left, err := settleLogs(t.Context(), e, ld)
+				if policy == Fail {
+					require.ErrorContains(t, err, "Permanent error: "+want.text)
 					require.True(t, consumererror.IsPermanent(err))
 				} else {
 					require.NoError(t, err)
 					require.Equal(t, int(10-lost), left)
-					require.Equal(t, 1, seen.Len())
-					require.Equal(t, tc.text, seen.All()[0].ContextMap()["error"])
+					for _, r := range recordsOf(ld).All() {
+						require.Equal(t, r.Body().Str()[0] != fault, r.Timestamp() == 7, r.Body().Str())
+					}
+					require.Len(t, tel.errorLogs(), 1)
+					require.Contains(t, tel.errorLogs()[0], "a plugin failed; the rows concerned follow on_error: "+want.text)
 				}
-				require.Equal(t, int64(1), counter(t, tel, "obsd_wasm_errors", tc.kind))
+				p := e.Page()
+				require.Equal(t, map[string]int64{want.kind: 1}, p.Errors)
 				if lost > 0 {
-					require.Equal(t, lost, counter(t, tel, "obsd_wasm_lost_log_records", tc.kind))
+					require.Equal(t, []Lost{{"logs", want.kind, lost}}, p.Lost)
 				}
 			})
 		}
 	}
 }
 
-// counter is a counter's value for a kind of failure of plugin wasm/x.
-func counter(t *testing.T, tel *componenttest.Telemetry, name, kind string) int64 {
-	t.Helper()
-	m, err := tel.GetMetric(name)
-	require.NoError(t, err)
-	for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
-		k, _ := p.Attributes.Value("kind")
-		id, _ := p.Attributes.Value("plugin")
-		if k.AsString() == kind && id.AsString() == "wasm/x" {
-			return p.Value
+// Whatever rows a plugin fails on, and however: those follow on_error, all others are worked on.
+func TestRandomFaults(t *testing.T) {
+	c := configFor(t, stamp(7).Module())
+	c.OnError, c.Circuit.Failures, c.Limits.Memory, c.Limits.TimePerRecord = Drop, 100_000, 4<<20, 20*time.Microsecond
+	e := mustLoad(t, c)
+	faults := []byte{wasmtest.FaultTrap, wasmtest.FaultGarbage, wasmtest.FaultMemory, wasmtest.FaultForever}
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := 1 + r.IntN(600)
+		ld := numbered(n)
+		poison := map[int]bool{}
+		for range r.IntN(8) {
+			i := r.IntN(n)
+			poison[i] = true
+			recordsOf(ld).At(i).Body().SetStr(string(faults[r.IntN(len(faults)-b2i(seed > 0))])) // one that never returns takes its time
+		}
+		left, err := settleLogs(t.Context(), e, ld)
+		require.NoError(t, err)
+		require.Equal(t, n-len(poison), left, "seed %d", seed)
+		at := 0
+		for i := range n {
+			if poison[i] {
+				continue
+			}
+			record := recordsOf(ld).At(at)
+			require.Equal(t, fmt.Sprint("line ", i), record.Body().Str(), "seed %d", seed)
+			require.EqualValues(t, 7, record.Timestamp(), "seed %d", seed)
+			at++
 		}
 	}
-	return 0
+}
+
+// The search for poison rows is bounded: beyond it rows fail together, and then the circuit opens.
+func TestManyPoisonRows(t *testing.T) {
+	c := configFor(t, stamp(7).Module())
+	c.OnError, c.Circuit.Failures = Drop, 1000
+	e := mustLoad(t, c)
+	bodies := make([]string, 256)
+	for i := range bodies {
+		bodies[i] = []string{"ok", "!"}[i%2]
+	}
+	left, err := settleLogs(t.Context(), e, logs(bodies...))
+	require.NoError(t, err)
+	require.Greater(t, left, 32) // each row found costs two calls, of maxSearches
+	require.Less(t, left, 128)
+	require.LessOrEqual(t, e.Page().Calls, int64(2*maxSearches)) // each is cut further where rows are slow
+
+	c.Circuit.Failures = 10
+	e = mustLoad(t, c)
+	left, err = settleLogs(t.Context(), e, logs(bodies...))
+	require.NoError(t, err)
+	require.Equal(t, 10, left) // up to the tenth poison row
+	require.Equal(t, "open", e.Page().Circuit)
+	require.Equal(t, map[string]int64{"trap": 10, "circuit open": 1}, e.Page().Errors)
+	left, err = settleLogs(t.Context(), e, logs("ok"))
+	require.NoError(t, err)
+	require.Zero(t, left)
+}
+
+// time_per_batch ends a batch, whatever each call may take.
+func TestTimePerBatch(t *testing.T) {
+	tel, set := newTelemetry(t)
+	s := stamp(7)
+	s.Spin = 100_000
+	c := configFor(t, s.Module())
+	c.OnError, c.Limits.TimePerRecord, c.Limits.TimePerBatch = Drop, time.Millisecond, time.Millisecond
+	e, err := tryLoad(t, c, set)
+	require.NoError(t, err)
+	left, err := settleLogs(t.Context(), e, numbered(2000))
+	require.NoError(t, err)
+	require.Less(t, left, 2000)
+	require.Equal(t, []string{`a plugin failed; the rows concerned follow on_error: plugin "wasm/x": process: timeout: ran over limits.time_per_batch (1ms)`}, tel.errorLogs())
+}
+
+// Rows for which one of the two conditions does not hold never reach the plugin, so that it cannot fail on them.
+func TestWhere(t *testing.T) {
+	s := stamp(7)
+	s.Manifest = `{"name":"x","signals":["logs"],"reads":["body"],"writes":["time"],"where":"not HasPrefix(body, \"!\")"}`
+	c := configFor(t, s.Module())
+	c.OnError, c.Where = Fail, `body != "no"`
+	e := mustLoad(t, c)
+	ld := logs("yes", "! poison", "no", "yes")
+	left, err := settleLogs(t.Context(), e, ld)
+	require.NoError(t, err)
+	require.Equal(t, 4, left)
+	var stamped []bool
+	for _, r := range recordsOf(ld).All() {
+		stamped = append(stamped, r.Timestamp() == 7)
+	}
+	require.Equal(t, []bool{true, false, false, true}, stamped)
+	require.Equal(t, map[string]int64{"kept": 2, "dropped": 0, "routed": 0, "skipped": 2}, e.Page().Rows["logs"])
+
+	c = configFor(t, stamp(7).Module())
+	c.Where = "nonsense =="
+	_, err = tryLoad(t, c, componenttest.NewNopTelemetrySettings())
+	require.ErrorContains(t, err, `plugin "wasm/x": where: `)
 }
 
 // A batch whose caller gave up is the caller's to send again: no policy, no count.
 func TestCanceled(t *testing.T) {
-	c := write(t, wasmtest.Plugin{Process: wasmtest.Forever()})
-	c.OnError, c.Limits.TimePerBatch = engine.Drop, time.Minute
-	e, err := load(t, c, componenttest.NewNopTelemetrySettings())
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	err = e.Logs(ctx, logs(1), func(*table.Logs) error { return nil })
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	c := configFor(t, stamp(1).Module())
+	c.OnError = Drop
+	e := mustLoad(t, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := settleLogs(ctx, e, numbered(1))
+	require.ErrorIs(t, err, context.Canceled)
 	require.False(t, consumererror.IsPermanent(err))
+	require.Empty(t, e.Page().Errors)
 }
 
 // Several batches at once share the instances; each keeps its own rows.
 func TestConcurrently(t *testing.T) {
-	result := wasmtest.Result{Rows: 5, Edits: []uint64{abi.Edit(4, uint16(abi.FieldTime), abi.OpSet, abi.TypeInt), 7}}
-	c := write(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":["body"],"writes":["time"]}`, Result: &result})
-	c.OnError = engine.Fail
-	e, err := load(t, c, componenttest.NewNopTelemetrySettings())
-	require.NoError(t, err)
+	c := configFor(t, stamp(7).Module())
+	c.OnError, c.Circuit.Failures = Drop, 100_000
+	e := mustLoad(t, c)
 	var wg sync.WaitGroup
-	for range 8 {
+	for g := range 8 {
 		wg.Go(func() {
-			for range 50 {
-				ld := logs(5)
-				if err := e.Logs(context.Background(), ld, func(*table.Logs) error { return nil }); err != nil {
-					t.Error(err)
+			for i := range 50 {
+				ld := numbered(5)
+				if poison := (g+i)%7 == 0; poison {
+					recordsOf(ld).At(2).Body().SetStr("!")
 				}
-				for i, r := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
-					if edited := r.Timestamp() == 7; edited != (i == 4) {
-						t.Errorf("record %d: time %d", i, r.Timestamp())
+				left, err := settleLogs(context.Background(), e, ld)
+				if want := 5 - b2i((g+i)%7 == 0); err != nil || left != want {
+					t.Errorf("%d rows left, want %d: %v", left, want, err)
+				}
+				for _, r := range recordsOf(ld).All() {
+					if r.Timestamp() != 7 {
+						t.Errorf("%q was not worked on", r.Body().Str())
 					}
 				}
 			}
 		})
 	}
 	wg.Wait()
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

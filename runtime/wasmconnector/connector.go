@@ -4,104 +4,113 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pipeline"
 
 	"github.com/obsd-io/obsd/runtime/abi"
 	"github.com/obsd-io/obsd/runtime/engine"
 	"github.com/obsd-io/obsd/runtime/table"
 )
 
-type wasmConnector struct {
-	id        component.ID
-	telemetry component.TelemetrySettings
-	config    *Config
-	// consumers has the pipelines of each configured route; nil where its list is empty.
-	consumers map[string]consumer.Logs
-
-	engine *engine.Engine
-	// targets has the consumer of each verdict: of default at abi.Keep, of route i at abi.Route+i.
-	targets []consumer.Logs
+// numbers are the signals as the contract numbers them.
+var numbers = map[pipeline.Signal]abi.Signal{
+	pipeline.SignalLogs: abi.SignalLogs, pipeline.SignalMetrics: abi.SignalMetrics, pipeline.SignalTraces: abi.SignalTraces,
 }
 
-func newConnector(set connector.Settings, c *Config, router connector.LogsRouterAndConsumer) (*wasmConnector, error) {
-	w := &wasmConnector{id: set.ID, telemetry: set.TelemetrySettings, config: c, consumers: map[string]consumer.Logs{}}
-	var errs []error
-	for _, name := range sortedKeys(c.Routes) {
-		w.consumers[name] = nil
-		if len(c.Routes[name]) == 0 {
-			continue
-		}
-		target, err := router.Consumer(c.Routes[name]...)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("routes::%s: %w", name, err))
-		}
-		w.consumers[name] = target
-	}
-	return w, errors.Join(errs...)
-}
+// factory has the engines of its connectors.
+type factory struct{ engines engine.Shared }
+
+// wasmConnector is the connector from one signal to another; of its methods Consume… the source's is called.
+type wasmConnector struct{ *engine.Port }
 
 // Capabilities says that records are changed.
-func (w *wasmConnector) Capabilities() consumer.Capabilities {
+func (wasmConnector) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: true}
 }
 
-// Start loads the plugin and matches its routes with the configured ones.
-func (w *wasmConnector) Start(ctx context.Context, _ component.Host) error {
-	e, err := engine.Load(ctx, w.id, w.telemetry, &w.config.Plugin)
-	if err != nil {
-		return err
-	}
-	if err := w.match(e.Manifest().Routes); err != nil {
-		return errors.Join(err, e.Close(ctx))
-	}
-	w.engine = e
-	return nil
+// ConsumeLogs runs the plugin and hands each pipeline its rows, see [engine.Port.Consume].
+func (w wasmConnector) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
+	return w.Consume(ctx, table.LogsOf(ld))
 }
 
-func (w *wasmConnector) match(routes []string) error {
+// ConsumeMetrics is ConsumeLogs for metrics.
+func (w wasmConnector) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	return w.Consume(ctx, table.MetricsOf(md))
+}
+
+// ConsumeTraces is ConsumeLogs for traces.
+func (w wasmConnector) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
+	return w.Consume(ctx, table.TracesOf(td))
+}
+
+// create makes the connector from source to the signal of the pipelines that lookup knows.
+func (f *factory) create(set connector.Settings, cfg component.Config, source, target pipeline.Signal, lookup func(...pipeline.ID) (engine.Sink, error)) (wasmConnector, error) {
+	c := cfg.(*Config)
+	routes := map[string]engine.Sink{}
 	var errs []error
-	w.targets = make([]consumer.Logs, abi.Route+len(routes))
-	w.targets[abi.Keep] = w.consumers[defaultRoute]
-	for i, name := range routes {
-		target, ok := w.consumers[name]
-		if !ok {
-			errs = append(errs, fmt.Errorf("plugin %q: routes: %s is missing: the plugin may route to it; name pipelines, or [] to drop what goes there", w.id, name))
+	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
+		routes[name] = nil
+		ids := slices.DeleteFunc(slices.Clone(c.Routes[name]), func(id pipeline.ID) bool { return id.Signal() != target })
+		if name == engine.DeadLetterRoute && target == source && len(ids) == 0 && len(c.Routes[name]) > 0 {
+			errs = append(errs, fmt.Errorf("routes::dead_letter: has no pipeline for %s, which the plugin may fail on; add one, or [] to drop them", source))
 		}
-		w.targets[abi.Route+i] = target
-	}
-	for _, name := range sortedKeys(w.config.Routes) {
-		if name != defaultRoute && !slices.Contains(routes, name) {
-			errs = append(errs, fmt.Errorf("plugin %q: routes: %s: the plugin has no such route; it has %q", w.id, name, routes))
+		if len(ids) == 0 {
+			continue
 		}
+		sink, err := lookup(ids...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("routes::%s: %w", name, err))
+		}
+		routes[name] = sink
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return wasmConnector{}, err
+	}
+	return wasmConnector{f.engines.Port(set.ID, set.TelemetrySettings, &c.Plugin, engine.Use{
+		Source: numbers[source], Target: numbers[target], Routes: routes,
+	})}, nil
 }
 
-// Shutdown ends the plugin.
-func (w *wasmConnector) Shutdown(ctx context.Context) error {
-	if w.engine == nil {
-		return nil
+// errNoRouter is an error of the Collector's: it documents that each connector gets a router.
+var errNoRouter = errors.New("BUG: a connector's consumer is not a router")
+
+func (f *factory) toLogs(set connector.Settings, cfg component.Config, source pipeline.Signal, next consumer.Logs) (wasmConnector, error) {
+	router, ok := next.(connector.LogsRouterAndConsumer)
+	if !ok {
+		return wasmConnector{}, errNoRouter
 	}
-	e := w.engine
-	w.engine = nil
-	return e.Close(ctx)
+	return f.create(set, cfg, source, pipeline.SignalLogs, func(ids ...pipeline.ID) (engine.Sink, error) {
+		to, err := router.Consumer(ids...)
+		return engine.LogsSink(to), err
+	})
 }
 
-// ConsumeLogs runs the plugin and hands each pipeline its records. An error of one pipeline does not keep records
-// from the others; a caller that retries the batch then sends to those twice, as with any fan-out of the Collector.
-func (w *wasmConnector) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
-	return w.engine.Logs(ctx, ld, func(rows *table.Logs) error {
-		var errs []error
-		for verdict, part := range rows.Split(ld, len(w.targets)) {
-			if target := w.targets[verdict]; target != nil && part.ResourceLogs().Len() > 0 {
-				errs = append(errs, target.ConsumeLogs(ctx, part))
-			}
-		}
-		return errors.Join(errs...)
+func (f *factory) toMetrics(set connector.Settings, cfg component.Config, source pipeline.Signal, next consumer.Metrics) (wasmConnector, error) {
+	router, ok := next.(connector.MetricsRouterAndConsumer)
+	if !ok {
+		return wasmConnector{}, errNoRouter
+	}
+	return f.create(set, cfg, source, pipeline.SignalMetrics, func(ids ...pipeline.ID) (engine.Sink, error) {
+		to, err := router.Consumer(ids...)
+		return engine.MetricsSink(to), err
+	})
+}
+
+func (f *factory) toTraces(set connector.Settings, cfg component.Config, source pipeline.Signal, next consumer.Traces) (wasmConnector, error) {
+	router, ok := next.(connector.TracesRouterAndConsumer)
+	if !ok {
+		return wasmConnector{}, errNoRouter
+	}
+	return f.create(set, cfg, source, pipeline.SignalTraces, func(ids ...pipeline.ID) (engine.Sink, error) {
+		to, err := router.Consumer(ids...)
+		return engine.TracesSink(to), err
 	})
 }

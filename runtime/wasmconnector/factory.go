@@ -1,69 +1,70 @@
-// Package wasmconnector is the Collector's connector "wasm": a plugin decides for every log record to which pipelines it goes.
+// Package wasmconnector is the Collector's connector "wasm": a plugin decides for every log record, metric data point or
+// span to which pipelines it goes, and may make new ones, also of other signals.
 package wasmconnector
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pipeline"
 
 	"github.com/obsd-io/obsd/runtime/engine"
 )
 
-// defaultRoute is where rows go that the plugin keeps without naming a route.
-const defaultRoute = "default"
-
 // Config is the connector's configuration.
 type Config struct {
 	// Plugin says which plugin runs, and within which limits.
 	Plugin engine.Config `mapstructure:",squash"`
-	// Routes maps each route that the plugin declares, and "default", to pipelines. default takes the records that the
-	// plugin keeps without naming a route. An empty list drops what comes that way.
+	// Routes maps each route that the plugin declares, and "default", to pipelines, whose signals may differ: each takes the
+	// rows of its own. default takes the rows that the plugin keeps without naming a route. An empty list drops what comes
+	// that way. With on_error: dead_letter, "dead_letter" takes the rows that the plugin failed on.
 	Routes map[string][]pipeline.ID `mapstructure:"routes"`
 }
 
-// Validate checks what can be told without loading the module.
+// Validate checks what concerns a connector alone.
 func (c *Config) Validate() error {
 	var errs []error
-	if _, ok := c.Routes[defaultRoute]; !ok {
+	if _, ok := c.Routes[engine.DefaultRoute]; !ok {
 		errs = append(errs, errors.New("routes: default is missing: records that the plugin keeps without a route have nowhere to go; name pipelines, or [] to drop them"))
 	}
-	for _, name := range sortedKeys(c.Routes) {
+	_, route := c.Routes[engine.DeadLetterRoute]
+	aside := c.Plugin.OnError == engine.DeadLetter
+	switch file := c.Plugin.DeadLetter.Path != ""; {
+	case aside && !route && !file:
+		errs = append(errs, errors.New("on_error: dead_letter: needs routes::dead_letter, a list of pipelines, or dead_letter::path, a file"))
+	case aside && route && file:
+		errs = append(errs, errors.New("routes::dead_letter: and dead_letter::path are two places for the same rows; leave one out"))
+	case route && !aside:
+		errs = append(errs, fmt.Errorf("routes::dead_letter: on_error is %s, so that no row would go there; set on_error: dead_letter", c.Plugin.OnError))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
 		for _, id := range c.Routes[name] {
-			if id.Signal() != pipeline.SignalLogs {
-				errs = append(errs, fmt.Errorf("routes::%s: %s is not a pipeline for logs", name, id))
+			if _, ok := numbers[id.Signal()]; !ok {
+				errs = append(errs, fmt.Errorf("routes::%s: %s is not a pipeline for logs, metrics or traces", name, id))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func sortedKeys(m map[string][]pipeline.ID) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // NewFactory makes the factory of the connector "wasm".
 func NewFactory() connector.Factory {
+	f := &factory{}
+	const level = component.StabilityLevelAlpha
 	return connector.NewFactory(component.MustNewType("wasm"), createDefaultConfig,
-		connector.WithLogsToLogs(createLogsToLogs, component.StabilityLevelAlpha))
+		connector.WithLogsToLogs(f.logsToLogs, level),
+		connector.WithLogsToMetrics(f.logsToMetrics, level),
+		connector.WithLogsToTraces(f.logsToTraces, level),
+		connector.WithMetricsToLogs(f.metricsToLogs, level),
+		connector.WithMetricsToMetrics(f.metricsToMetrics, level),
+		connector.WithMetricsToTraces(f.metricsToTraces, level),
+		connector.WithTracesToLogs(f.tracesToLogs, level),
+		connector.WithTracesToMetrics(f.tracesToMetrics, level),
+		connector.WithTracesToTraces(f.tracesToTraces, level))
 }
 
 func createDefaultConfig() component.Config { return &Config{Plugin: engine.NewConfig()} }
-
-func createLogsToLogs(_ context.Context, set connector.Settings, cfg component.Config, next consumer.Logs) (connector.Logs, error) {
-	router, ok := next.(connector.LogsRouterAndConsumer)
-	if !ok {
-		return nil, errors.New("BUG: a connector's consumer is not a router")
-	}
-	return newConnector(set, cfg.(*Config), router)
-}

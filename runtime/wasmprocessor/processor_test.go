@@ -1,9 +1,12 @@
 package wasmprocessor_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
@@ -11,8 +14,10 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/obsd-io/obsd/internal/wasmtest"
 	"github.com/obsd-io/obsd/runtime/abi"
@@ -72,8 +77,110 @@ func TestDropAll(t *testing.T) {
 
 func TestRoutesNeedTheConnector(t *testing.T) {
 	p, err := create(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":[],"routes":["errors"]}`}, consumertest.NewNop())
-	require.EqualError(t, err, `plugin "wasm": it routes to ["errors"], which a processor cannot: use it as the connector wasm`)
+	require.EqualError(t, err, `plugin "wasm": it routes to ["errors"], which a processor cannot: use it as a connector`)
 	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+func TestForeignSignals(t *testing.T) {
+	_, err := create(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["logs"],"reads":[],"emits":["logs","metrics"]}`}, consumertest.NewNop())
+	require.EqualError(t, err, `plugin "wasm": it makes metrics, which a processor of logs cannot pass on: use it as a connector`)
+	_, err = create(t, wasmtest.Plugin{Manifest: `{"name":"x","signals":["traces"],"reads":[]}`}, consumertest.NewNop())
+	require.EqualError(t, err, `plugin "wasm": it works on ["traces"] and is used in a pipeline of logs: its manifest's signals must have it`)
+}
+
+// held is a plugin that hands on one record whenever it is flushed.
+func held(manifest string) wasmtest.Plugin {
+	r := wasmtest.Result{
+		Edits: []uint64{abi.Edit(0, abi.Keep, abi.OpNew, abi.Type(abi.SignalLogs)), 0, abi.Edit(0, uint16(abi.FieldBody), abi.OpSet, abi.TypeString), abi.Cell(0, 4)},
+		Arena: "held",
+	}
+	memory, packed := r.Memory()
+	at, _ := abi.Unpack(packed)
+	return wasmtest.Plugin{Manifest: manifest, Flush: wasmtest.I64(int64(packed)), Data: map[uint32][]byte{at: memory[at:]}}
+}
+
+// What a plugin holds back is handed on at its interval, and before the processor ends.
+func TestFlush(t *testing.T) {
+	const manifest = `{"name":"x","signals":["logs"],"reads":["body"],"emits":["logs"],"stateful":true,"flush":"1h"}`
+	sink := new(consumertest.LogsSink)
+	p, err := create(t, held(manifest), sink)
+	require.NoError(t, err)
+	require.NoError(t, p.ConsumeLogs(t.Context(), logs("one")))
+	require.Equal(t, 1, sink.LogRecordCount())
+	require.NoError(t, p.Shutdown(t.Context()))
+	require.Equal(t, 2, sink.LogRecordCount())
+	require.Equal(t, "held", sink.AllLogs()[1].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Str())
+
+	sink.Reset()
+	p, err = create(t, held(strings.Replace(manifest, "1h", "1s", 1)), sink)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return sink.LogRecordCount() > 0 }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+// Processors of one configuration share the plugin, start and end in any order, and each end twice.
+func TestSharing(t *testing.T) {
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	f := wasmprocessor.NewFactory()
+	c := f.CreateDefaultConfig().(*wasmprocessor.Config)
+	c.Plugin.Module = filepath.Join(t.TempDir(), "x.wasm")
+	const all = `{"name":"x","signals":["logs","metrics","traces"],"reads":[]}`
+	require.NoError(t, os.WriteFile(c.Plugin.Module, wasmtest.Plugin{Manifest: all}.Module(), 0o600))
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := processortest.NewNopSettings(f.Type())
+	set.TelemetrySettings = tel.NewTelemetrySettings()
+	var logsSink consumertest.LogsSink
+	var metricsSink consumertest.MetricsSink
+	l, err := f.CreateLogs(t.Context(), set, c, &logsSink)
+	require.NoError(t, err)
+	m, err := f.CreateMetrics(t.Context(), set, c, &metricsSink)
+	require.NoError(t, err)
+	tr, err := f.CreateTraces(t.Context(), set, c, consumertest.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, tr.Shutdown(t.Context())) // before any start
+	require.NoError(t, m.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, l.Start(t.Context(), componenttest.NewNopHost()))
+	md := pmetric.NewMetrics()
+	md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty().SetEmptyGauge().DataPoints().AppendEmpty()
+	require.NoError(t, m.ConsumeMetrics(t.Context(), md))
+	require.NoError(t, l.ConsumeLogs(t.Context(), logs("one")))
+	require.Equal(t, 1, metricsSink.DataPointCount())
+	calls, err := tel.GetMetric("obsd_wasm_calls")
+	require.NoError(t, err)
+	points := calls.Data.(metricdata.Sum[int64]).DataPoints
+	require.Len(t, points, 1) // one engine
+	require.Equal(t, int64(2), points[0].Value)
+	require.NoError(t, m.Shutdown(t.Context()))
+	require.NoError(t, m.Shutdown(t.Context()))
+	require.NoError(t, l.ConsumeLogs(t.Context(), logs("two")))
+	require.Equal(t, 2, logsSink.LogRecordCount())
+	require.NoError(t, l.Shutdown(t.Context()))
+}
+
+// A plugin that holds rows back cannot serve two pipelines of a signal.
+func TestFlushNeedsOnePipeline(t *testing.T) {
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	f := wasmprocessor.NewFactory()
+	c := f.CreateDefaultConfig().(*wasmprocessor.Config)
+	c.Plugin.Module = filepath.Join(t.TempDir(), "x.wasm")
+	module := held(`{"name":"x","signals":["logs"],"reads":["body"],"emits":["logs"],"stateful":true,"flush":"1h"}`).Module()
+	require.NoError(t, os.WriteFile(c.Plugin.Module, module, 0o600))
+	set := processortest.NewNopSettings(f.Type())
+	set.ID = component.NewID(f.Type())
+	a, err := f.CreateLogs(t.Context(), set, c, consumertest.NewNop())
+	require.NoError(t, err)
+	_, err = f.CreateLogs(t.Context(), set, c, consumertest.NewNop())
+	require.NoError(t, err)
+	require.EqualError(t, a.Start(t.Context(), componenttest.NewNopHost()),
+		`plugin "wasm": it holds rows back, and none of them knows which of several logs pipelines it came from: give each pipeline a component of its own`)
+}
+
+func TestConfig(t *testing.T) {
+	c := wasmprocessor.NewFactory().CreateDefaultConfig().(*wasmprocessor.Config)
+	require.NoError(t, c.Validate())
+	c.Plugin.OnError = "dead_letter"
+	require.EqualError(t, c.Validate(), "dead_letter::path: missing, with on_error: dead_letter; name a file")
 }
 
 func TestConfigStruct(t *testing.T) {

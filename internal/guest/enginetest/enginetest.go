@@ -4,6 +4,7 @@ package enginetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
@@ -14,12 +15,13 @@ import (
 	"github.com/obsd-io/obsd/runtime/table"
 )
 
-// Try builds the plugin in dir and loads it with a configuration, without a deadline on its calls; a test's machine
-// may be busy. The engine is closed when the test ends.
+// Try builds the plugin in dir and loads it with a configuration. Its calls get much time, since a test's
+// machine may be busy. The engine is closed when the test ends.
 func Try(t testing.TB, dir string, config map[string]any) (*engine.Engine, error) {
 	t.Helper()
 	c := engine.NewConfig()
-	c.Module, c.Config, c.OnError, c.Limits.TimePerBatch = guest.Build(t, dir), config, engine.Fail, 0
+	c.Module, c.Config, c.OnError, c.Swap.Watch = guest.Build(t, dir), config, engine.Fail, false
+	c.Limits.TimePerRecord, c.Limits.TimePerBatch = 10*time.Millisecond, time.Minute
 	e, err := engine.Load(t.Context(), component.MustNewIDWithName("wasm", "test"), componenttest.NewNopTelemetrySettings(), &c)
 	if err == nil {
 		t.Cleanup(func() {
@@ -44,7 +46,7 @@ func Load(t testing.TB, dir string, config map[string]any) *engine.Engine {
 // Run has the plugin change ld, and returns its verdicts and sets as package table describes them.
 func Run(t testing.TB, e *engine.Engine, ld plog.Logs) (verdicts []uint16, sets []uint64) {
 	t.Helper()
-	err := e.Logs(t.Context(), ld, func(rows *table.Logs) error {
+	err := e.Run(t.Context(), table.LogsOf(ld), func(rows *table.Table) error {
 		verdicts, sets = append(verdicts, rows.Verdicts...), append(sets, rows.Sets...)
 		return nil
 	})
@@ -73,7 +75,7 @@ func Bench(b *testing.B, e *engine.Engine, ld plog.Logs) {
 		batch := plog.NewLogs()
 		ld.CopyTo(batch)
 		b.StartTimer()
-		if err := e.Logs(b.Context(), batch, func(*table.Logs) error { return nil }); err != nil {
+		if err := e.Run(b.Context(), table.LogsOf(batch), func(*table.Table) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()

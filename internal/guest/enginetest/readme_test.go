@@ -8,39 +8,43 @@ import (
 	"testing"
 )
 
-// The plugin and the test in the SDK's README are whole: they pass, and the build command that stands there builds a
-// module.
+// The plugins and their tests in the SDK's README are whole: they pass, and the build command that stands there builds
+// a module of each. A test stands right behind its plugin.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../../../sdk/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(text), "```")
-	dir := t.TempDir()
-	var files []string
+	var code []string
 	build := ""
 	for i := 1; i < len(blocks); i += 2 {
-		if code, ok := strings.CutPrefix(blocks[i], "go\n"); ok {
-			name := filepath.Join(dir, []string{"plugin.go", "plugin_test.go"}[len(files)])
-			if err := os.WriteFile(name, []byte(code), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			files = append(files, name)
+		if block, ok := strings.CutPrefix(blocks[i], "go\n"); ok {
+			code = append(code, block)
 		}
 		if command, ok := strings.CutPrefix(blocks[i], "text\nGOOS="); ok {
 			build = "GOOS=" + strings.TrimSpace(command)
 		}
 	}
-	if len(files) != 2 || !strings.Contains(build, "-buildmode=c-shared -o health.wasm") {
-		t.Fatalf("found %q and the command %q", files, build)
+	if len(code) != 4 || !strings.Contains(build, "-buildmode=c-shared -o health.wasm") {
+		t.Fatalf("found %d blocks of Go and the command %q", len(code), build)
 	}
-	// The files lie outside the module, so they are named, and what they import is this module's.
-	for _, command := range []string{"CGO_ENABLED=0 go test " + strings.Join(files, " "), strings.Replace(build, "health.wasm", dir+"/health.wasm "+files[0], 1)} {
-		if output, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", command, err, output)
+	for i := 0; i < len(code); i += 2 {
+		// The files lie outside the module, so they are named, and what they import is this module's.
+		dir := t.TempDir()
+		plugin, test, module := filepath.Join(dir, "plugin.go"), filepath.Join(dir, "plugin_test.go"), filepath.Join(dir, "plugin.wasm")
+		for name, block := range map[string]string{plugin: code[i], test: code[i+1]} {
+			if err := os.WriteFile(name, []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if module, err := os.ReadFile(filepath.Join(dir, "health.wasm")); err != nil || !strings.HasPrefix(string(module), "\x00asm") {
-		t.Errorf("no module: %v", err)
+		for _, command := range []string{"CGO_ENABLED=0 go test " + plugin + " " + test, strings.Replace(build, "health.wasm", module+" "+plugin, 1)} {
+			if output, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", command, err, output)
+			}
+		}
+		if b, err := os.ReadFile(module); err != nil || !strings.HasPrefix(string(b), "\x00asm") {
+			t.Errorf("no module: %v", err)
+		}
 	}
 }
