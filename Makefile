@@ -18,6 +18,7 @@ LINT = $(CACHE)/golangci-lint-$(LINT_VERSION)/golangci-lint
 
 PLUGINS = $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 MODULES = $(PLUGINS:%=plugins/builtin/wasm/%.wasm)
+EXAMPLES = $(wildcard sdk/c/examples/* sdk/rust/examples/*)
 
 .DEFAULT_GOAL = help
 .PHONY: help build plugins run demo test lint fmt bench bench-peers clean
@@ -27,13 +28,14 @@ MODULES = $(PLUGINS:%=plugins/builtin/wasm/%.wasm)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: plugins ## Build bin/obsd, with the bundled plugins inside
+build: $(MODULES) ## Build bin/obsd, with the bundled plugins inside
 	@mkdir -p bin
 	go build -ldflags '$(LDFLAGS)' -o bin/obsd ./cmd/obsd
 
-plugins: $(MODULES) ## Build the bundled plugins to WebAssembly
+plugins: $(MODULES) ## Build the bundled plugins, and the examples in C and Rust into bin/plugins where their compilers are
+	@go run ./internal/guest/cmd/examples bin/plugins $(EXAMPLES)
 
-plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go sdk/*/*.go runtime/abi/*.go) go.mod
+plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go sdk/*/*.go runtime/abi/*.go runtime/condition/*.go) go.mod
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugins/$*
 
@@ -47,7 +49,7 @@ test: build ## Run all tests, with real servers (E2E=skip leaves those out; TEST
 	@if [ '$(E2E)' != skip ]; then echo 'preparing the real servers (the first time takes minutes; E2E=skip leaves them out)'; go run ./internal/e2e/cmd/prepare; fi
 	E2E=$(E2E) OBSD_BIN=$(CURDIR)/bin/obsd go test -p 2 -timeout 20m $(TEST)
 
-lint: plugins $(LINT) ## Check formatting, style and layering
+lint: $(MODULES) $(LINT) ## Check formatting, style and layering
 	$(LINT) run ./...
 	$(LINT) fmt --diff
 
@@ -60,7 +62,7 @@ $(LINT):
 	@mkdir -p $(@D)
 	GOFLAGS=-trimpath GOBIN=$(@D) go install -ldflags '-s -w' github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION)
 
-bench: plugins ## Run the benchmarks of the hot paths
+bench: $(MODULES) ## Run the benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem $(TEST)
 
 bench-peers: build ## Measure obsd beside the Collector on the same lines

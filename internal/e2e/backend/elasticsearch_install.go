@@ -171,16 +171,10 @@ func needJava(ctx context.Context, progress io.Writer) error {
 		return nil
 	}
 	advice := fmt.Errorf("a JDK 17 or later and Maven are needed: as root, apt-get install %s (or set E2E=skip)", strings.Join(missing, " "))
-	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
+	if !cache.CanInstallPackages() {
 		return advice
 	}
-	_, _ = fmt.Fprintf(progress, "e2e: installing Debian packages, once: %s ...\n", strings.Join(missing, " "))
-	env := []string{"DEBIAN_FRONTEND=noninteractive"}
-	if err := cache.Run(ctx, "", env, "apt-get", "-q", "update"); err != nil {
-		return errors.Join(advice, err)
-	}
-	err := cache.Run(ctx, "", env, "apt-get", append([]string{"-q", "-y", "--no-install-recommends", "install"}, missing...)...)
-	if err != nil {
+	if err := cache.InstallPackages(ctx, progress, missing...); err != nil {
 		return errors.Join(advice, err)
 	}
 	if missing = missingPackages(exec.LookPath); len(missing) > 0 {
