@@ -1,47 +1,108 @@
 package main
 
 import (
+	"maps"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
-	"go.opentelemetry.io/collector/pdata/plog"
-
-	"github.com/obsd-io/obsd/internal/guest/enginetest"
+	"github.com/obsd-io/obsd/internal/guest"
+	"github.com/obsd-io/obsd/runtime/hosttest"
 	"github.com/obsd-io/obsd/sdk/sdktest"
 )
 
-// The module does in the daemon what its source does in the other tests.
-func TestHost(t *testing.T) {
-	lines := []string{
-		`10.1.2.3 - anna ` + stamp + ` "GET /a?b=c HTTP/1.1" 404 5 "https://example.com/" "-curl \"8\""`,
-		`10.1.2.3 - - ` + stamp + ` "GET /a?b=c HTTP/1.1" 404 5 "https://example.com/" "curl`,
-		"plain",
-	}
-	ld, records := enginetest.Bodies(lines...)
-	enginetest.Run(t, enginetest.Load(t, ".", nil), ld)
-	want := base(map[string]any{
-		"user.name": "anna", "url.query": "b=c", "http.response.status_code": int64(404),
-		"http.request.header.referer": "https://example.com/", "user_agent.original": `-curl \"8\"`,
-	})
-	r := records.At(0)
-	if got := r.Attributes().AsRaw(); !reflect.DeepEqual(got, want) {
-		t.Errorf("attributes\ngot  %v\nwant %v", got, want)
-	}
-	if r.Body().Str() != lines[0] || int64(r.Timestamp()) != stampNanos || r.SeverityNumber() != plog.SeverityNumberWarn || r.SeverityText() != "WARN" {
-		t.Errorf("got body %q, time %d, severity %d %q", r.Body().AsString(), r.Timestamp(), r.SeverityNumber(), r.SeverityText())
-	}
-	for i := 1; i < len(lines); i++ {
-		if r := records.At(i); r.Body().Str() != lines[i] || r.Attributes().Len() != 0 || r.Timestamp() != 0 || r.SeverityNumber() != 0 {
-			t.Errorf("row %d was changed", i)
-		}
+// guests are the same plugin in each language that has an SDK.
+var guests = map[string]string{"Go": ".", "C": "../../sdk/c/examples/accesslog", "Rust": "../../sdk/rust/examples/accesslog"}
+
+// Each guest does in the daemon what the Go source does in the other tests.
+func TestConformance(t *testing.T) {
+	for name, dir := range guests {
+		t.Run(name, func(t *testing.T) {
+			suite(t, dir).Run(t)
+		})
 	}
 }
 
-func TestHostRefusesConfig(t *testing.T) {
-	_, err := enginetest.Try(t, ".", map[string]any{"form": "body"})
-	if want := `plugin "wasm/test": configure: config: additional properties 'form' not allowed`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
+func suite(t testing.TB, dir string) hosttest.Suite {
+	t.Helper()
+	s := hosttest.Suite{Path: guest.Build(t, dir), Cases: cases(), Refused: []hosttest.Refusal{
+		{Config: map[string]any{"from": "attributes.*"}, Want: `configure: config::from: 'attributes.*' does not match pattern '^(body|attributes\\.[^*].*|attributes\\.\\*.+)$'`},
+	}}
+	for i := range 30 {
+		s.Rows = append(s.Rows, hosttest.Row{"body": mutant(i)})
 	}
+	return s
+}
+
+// cases are the lines of the other tests, in one batch.
+func cases() []hosttest.Case {
+	lines, other := hosttest.Case{Name: "lines"}, hosttest.Case{Name: "other lines"}
+	for _, k := range lineTests() {
+		want := hosttest.Row{"body": k.line, "time": k.want.time, "severity_number": int(k.want.severity), "severity_text": k.want.text}
+		for key, v := range k.want.attributes {
+			want["attributes."+key] = v
+		}
+		lines.Rows, lines.Want = append(lines.Rows, hosttest.Row{"body": k.line}), append(lines.Want, want)
+	}
+	for _, line := range otherLines() {
+		other.Rows = append(other.Rows, hosttest.Row{"body": line})
+	}
+	other.Want = other.Rows
+	recorded := hosttest.Case{Name: "recorded time"}
+	for _, d := range []int64{7, -1, 2*int64(time.Second) - 1, 2 * int64(time.Second)} {
+		row := hosttest.Row{"body": lineTests()[0].line, "time": stampNanos + d}
+		want := maps.Clone(lines.Want[0])
+		if d >= 0 && d < 2*int64(time.Second) {
+			want["time"] = stampNanos + d
+		}
+		recorded.Rows, recorded.Want = append(recorded.Rows, row), append(recorded.Want, want)
+	}
+	return []hosttest.Case{lines, other, recorded}
+}
+
+// The guests agree on lines that nobody thought of.
+func TestGuestsAgree(t *testing.T) {
+	const n = 5000
+	rows := make([]hosttest.Row, n)
+	for i := range rows {
+		rows[i] = hosttest.Row{"body": mutant(i)}
+	}
+	want := suite(t, guests["Go"]).Apply(t, "logs", rows...)
+	for name, dir := range guests {
+		t.Run(name, func(t *testing.T) {
+			for i, got := range suite(t, dir).Apply(t, "logs", rows...) {
+				if !reflect.DeepEqual(got, want[i]) {
+					t.Fatalf("%q\n%s %v\nGo %v", rows[i]["body"], name, got, want[i])
+				}
+			}
+		})
+	}
+}
+
+// mutant is a line with a few bytes changed, the same for the same number.
+func mutant(i int) string {
+	const odd = ` "\[]-/?:+.09aGHTP1` + "\x00\xff"
+	r := rand.New(rand.NewPCG(uint64(i), 1))
+	b := []byte([]string{
+		benchLine(i), `10.1.2.3 - - ` + stamp + ` "GET /a?b=c HTTP/1.1" 200 5`, `::1 - - [31/jan/2024:00:00:00 -2460] "-" 500 0 "" ""`,
+		`10.1.2.3 - anna ` + stamp + ` "GET /a b?c d HTTP/1.1" 404 - "-" "say \"hi\" \\"`, `1 - - [01/Jan/1970:00:30:00 +0000] "G /? HTTP/2.0" 200 5 "-" "x"`,
+	}[i%5])
+	for n := r.IntN(4); n > 0 && len(b) > 0; n-- {
+		at := r.IntN(len(b))
+		switch c := odd[r.IntN(len(odd))]; r.IntN(4) {
+		case 0:
+			b[at] = c
+		case 1:
+			b = slices.Delete(b, at, at+1)
+		case 2:
+			b = slices.Insert(b, at, c)
+		case 3:
+			b = slices.Delete(b, at, at+r.IntN(len(b)-at))
+		}
+	}
+	return string(b)
 }
 
 func TestNoAllocations(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,25 +36,22 @@ func base(more map[string]any) map[string]any {
 	return m
 }
 
-func TestLines(t *testing.T) {
+// lineTest is a line and what it comes to.
+type lineTest struct {
+	name, line string
+	want       want
+}
+
+// lineTests are lines of all kinds that there are.
+func lineTests() (tests []lineTest) {
 	f := func(name, line string, w want) {
-		t.Helper()
-		t.Run(name, func(t *testing.T) {
-			t.Helper()
-			if w.time == 0 {
-				w.time = stampNanos
-			}
-			if w.severity == 0 {
-				w.severity, w.text = sdk.SeverityInfo, "INFO"
-			}
-			got := sdktest.New(t, `{}`).Run(sdktest.Log{Body: line})[0]
-			if !maps.Equal(got.Attributes, w.attributes) {
-				t.Errorf("attributes\ngot  %v\nwant %v", got.Attributes, w.attributes)
-			}
-			if got.Severity != w.severity || got.SeverityText != w.text || got.Time != w.time || got.Body != line {
-				t.Errorf("got severity %d %q, time %d, body %q; want %+v", got.Severity, got.SeverityText, got.Time, got.Body, w)
-			}
-		})
+		if w.time == 0 {
+			w.time = stampNanos
+		}
+		if w.severity == 0 {
+			w.severity, w.text = sdk.SeverityInfo, "INFO"
+		}
+		tests = append(tests, lineTest{name, line, w})
 	}
 	f("common", `10.1.2.3 - - `+stamp+` "GET /a HTTP/1.1" 200 5`, want{attributes: base(nil)})
 	f("combined", `10.1.2.3 - - `+stamp+` "GET /a HTTP/1.1" 200 5 "https://example.com/" "curl/8.5.0"`, want{attributes: base(map[string]any{
@@ -85,25 +83,54 @@ func TestLines(t *testing.T) {
 	f("no request", `10.1.2.3 - - `+stamp+` "-" 400 5 "-" "-"`, warn)
 	f("tls on a plain port", `10.1.2.3 - - `+stamp+` "\x16\x03\x01\x02\x00" 400 5 "-" "-"`, warn)
 	f("http/0.9", `10.1.2.3 - - `+stamp+` "GET /" 400 5 "-" "-"`, warn)
+	// The same where the line is of the combined format, which takes another way.
+	warn.attributes = base(none)
+	f("no method", `10.1.2.3 - - `+stamp+` " /a HTTP/1.1" 400 5 "-" "-"`, warn)
+	f("quote for a space", `10.1.2.3 - - `+stamp+` "GET /a"HTTP/1.1" 400 5 "-" "-"`, warn)
+	f("no version", `10.1.2.3 - - `+stamp+` "GET /a HTTP/1. " 400 5 "-" "-"`, warn)
+	f("escape behind the version", `10.1.2.3 - - `+stamp+` "GET /a HTTP/1.\" 1" 200 5 "-" "-"`, want{attributes: base(map[string]any{
+		"http.request.method": nil, "url.path": nil, "network.protocol.version": nil,
+	})})
 	f("zone", `10.1.2.3 - - [23/Nov/2026:03:30:00 -0630] "GET /a HTTP/1.1" 200 5`, want{attributes: base(nil)})
 	f("other second", `10.1.2.3 - - [23/Nov/2026:10:00:01 +0000] "GET /a HTTP/1.1" 200 5`, want{attributes: base(nil), time: stampNanos + int64(time.Second)})
+	return tests
 }
 
-// A line that does not match passes unchanged.
-func TestOtherLines(t *testing.T) {
+func TestLines(t *testing.T) {
+	for _, k := range lineTests() {
+		t.Run(k.name, func(t *testing.T) {
+			got, w := sdktest.New(t, `{}`).Run(sdktest.Log{Body: k.line})[0], k.want
+			if !maps.Equal(got.Attributes, w.attributes) {
+				t.Errorf("attributes\ngot  %v\nwant %v", got.Attributes, w.attributes)
+			}
+			if got.Severity != w.severity || got.SeverityText != w.text || got.Time != w.time || got.Body != k.line {
+				t.Errorf("got severity %d %q, time %d, body %q; want %+v", got.Severity, got.SeverityText, got.Time, got.Body, w)
+			}
+		})
+	}
+}
+
+// otherLines are no access-log lines.
+func otherLines() []string {
 	good := `10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 200 5 "-" "curl"`
 	lines := []string{
 		"", " ", `"`, "hello", `10.1.2.3`, `10.1.2.3 - - [x] "GET /a HTTP/1.1" 200 5`,
 		`10.1.2.3 - - [99/Nov/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "-"`,
 		`10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 2x0 5 "-" "-"`, `10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 20 5`,
 		`10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 200 5x "-" "-"`, `10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 200 5 "-"`,
-		` - - ` + stamp + ` "GET /a HTTP/1.1" 200 5`, `10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 200 5 "-" "curl`,
+		` - - ` + stamp + ` "GET /a HTTP/1.1" 200 5`, ` - - ` + stamp + ` "GET /a HTTP/1.1" 200 5 "-" "-"`,
+		`10.1.2.3 - - ` + stamp + ` "GET" /a HTTP/1.1" 200 5 "-" "-"`, `10.1.2.3 - - ` + stamp + ` "GET /a HTTP/1.1" 200 5 "-" "curl`,
 	}
 	for n := range len(good) - len(` 5 "-" "curl"`) {
 		lines = append(lines, good[:n])
 	}
+	return lines
+}
+
+// A line that does not match passes unchanged.
+func TestOtherLines(t *testing.T) {
 	p := sdktest.New(t, `{}`)
-	for _, line := range lines {
+	for _, line := range otherLines() {
 		if got := p.Run(sdktest.Log{Body: line})[0]; len(got.Attributes) > 0 || got.Time != 0 || got.Severity != 0 {
 			t.Errorf("%q: got %+v", line, got)
 		}
@@ -132,6 +159,27 @@ func TestTime(t *testing.T) {
 	} {
 		if got := p.Run(sdktest.Log{Body: line, Time: recorded})[0].Time; got != want {
 			t.Errorf("recorded %d: got %d, want %d", recorded, got, want)
+		}
+	}
+}
+
+// Whether a day can be a record's does not depend on the line that was the first of it.
+func TestDays(t *testing.T) {
+	p := sdktest.New(t, `{}`)
+	for day, want := range map[string]int64{
+		"01/Jan/1970:%s +0100": 0, "01/Jan/1970:%s -0100": 3600, "02/Jan/1970:%s +0000": 86400, "31/Dec/2261:%s +0000": 9214560000, "01/Jan/2262:%s -0000": 0,
+		"29/feb/2024:%s +2460": 1709074800, "29/Feb/2023:%s +0000": 0, "31/Apr/2024:%s +0000": 0, "00/Jan/2024:%s +0000": 0, "01/Jan/2024:%s +2500": 0, "01/Jan/2024:%s +0061": 0,
+	} {
+		for _, clock := range []string{"23:59:59", "00:00:01", "23:59:59"} {
+			seconds := int64(1)
+			if clock != "00:00:01" {
+				seconds = 86399
+			}
+			line := `10.1.2.3 - - [` + strings.Replace(day, "%s", clock, 1) + `] "GET /a HTTP/1.1" 200 5`
+			got := p.Run(sdktest.Log{Body: line})[0]
+			if want == 0 && len(got.Attributes) > 0 || want != 0 && got.Time != (want+seconds)*int64(time.Second) {
+				t.Errorf("%s: got %+v, want midnight %d", line, got, want)
+			}
 		}
 	}
 }

@@ -28,8 +28,9 @@ func (d *day) read(t sdk.Text, s sdk.Span) (int64, bool) {
 	zone := t.Word(at+18) >> 16
 	if (t.Word(at)^d.text[0])|(t.Word(at+4)^d.text[1])|(zone^d.text[2]) != 0 {
 		parsed, err := time.Parse(layout, t.Cut(s))
-		// Record times are nanoseconds from 1970 on, which an int64 holds until 2262.
-		if err != nil || parsed.Unix() < 86400 || parsed.Year() > 2261 {
+		// Record times are nanoseconds from 1970 on, which an int64 holds until 2262. What counts is the day, not its
+		// clock: the next line of that day is not looked at.
+		if err != nil || parsed.Unix() < seconds || parsed.Year() > 2261 {
 			return 0, false
 		}
 		d.text = [3]uint64{t.Word(at), t.Word(at + 4), zone}
