@@ -42,10 +42,7 @@ func rows() []row {
 		},
 		{
 			name: "CRI + access log → nop", peer: "peer-accesslog.yaml",
-			obsd: []variant{
-				{name: "file_log, wasm, no deadline", config: "obsd-accesslog.yaml", floor: 10},
-				{name: "file_log, wasm, default deadline", config: "obsd-accesslog-deadline.yaml"},
-			},
+			obsd: []variant{{name: "file_log, wasm", config: "obsd-accesslog.yaml", floor: 10}},
 		},
 		{
 			name: "CRI + access log → elasticsearch", peer: "peer-elasticsearch.yaml", sink: true,
