@@ -96,6 +96,10 @@ func (c *client) get(ctx context.Context, address, etag string, limit int64) (bo
 		return nil, "", fmt.Errorf("want at most %s, the server offers %d bytes", size(limit), resp.ContentLength)
 	}
 	body, err = readAll(resp.Body, limit)
+	if err == nil {
+		// A server of HTTP/2 that ends its answer since the request was given up makes half a body look whole.
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, "", explain(ctx, err)
 	}
