@@ -202,6 +202,9 @@ func (e *Engine) instrument(set component.TelemetrySettings) (stop func() error,
 
 func (i *instruments) observe(_ context.Context, o metric.Observer) error {
 	p := i.engine.Page()
+	if p.Digest == "" { // no module serves any more
+		return nil
+	}
 	with := func(extra ...attribute.KeyValue) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(append(extra, attribute.String("plugin", p.Component))...))
 	}
