@@ -7,70 +7,79 @@ import (
 )
 
 // edit applies the checked runs; sets is what the numbers of sets in verdicts grow by.
-func (s *Session) edit(r result, sets uint16) {
+func (s *Session) edit(r *result, sets uint16) {
 	own := s.table.own().rows
 	for i := 0; i < len(s.runs); {
-		run := &s.runs[i]
+		run, edits := &s.runs[i], s.editsOf(r, i)
+		i++
 		if run.fresh {
-			s.create(r, run, sets)
-			i++
+			s.create(r, run, edits, sets)
 			continue
 		}
 		// A copy is of the row as it came, so new rows are made before the row's own edits.
-		for i++; i < len(s.runs) && s.runs[i].row == run.row; i++ {
-			s.create(r, &s.runs[i], sets)
+		for ; i < len(s.runs) && s.runs[i].row == run.row; i++ {
+			s.create(r, &s.runs[i], s.editsOf(r, i), sets)
 		}
-		s.change(r, run, own)
+		s.change(r, run, edits, own)
 	}
+}
+
+// editsOf are the edits of a run.
+func (s *Session) editsOf(r *result, i int) []byte {
+	at, end := int(s.runs[i].at)*abi.EditSize, len(r.edits)
+	if i+1 < len(s.runs) {
+		end = int(s.runs[i+1].at) * abi.EditSize
+	}
+	return r.edits[at:end]
 }
 
 // change applies the edits of a row of the batch.
-func (s *Session) change(r result, run *run, own rows) {
+func (s *Session) change(r *result, run *run, edits []byte, own rows) {
 	t, row := s.table, int(s.rows[run.row])
-	s.editRow(r, run, own, row)
+	s.editRow(r, edits, int(run.sets), own, row)
 	if run.moves {
-		t.move(row, s.regroup(r, run, t.leaves[t.leafOf(row)], t.metricKeyOf(row)))
+		t.move(row, s.regroup(r, edits, t.leaves[t.leafOf(row)], t.metricKeyOf(row)))
 	}
 }
 
-// editRow applies a run to a row, but for the edits that move it.
-func (s *Session) editRow(r result, run *run, to rows, row int) {
+// editRow applies the edits of a run to a row, but for the edits that move it.
+func (s *Session) editRow(r *result, edits []byte, sets int, to rows, row int) {
 	attributes := to.attributes(row)
-	if run.sets > 0 {
-		attributes.EnsureCapacity(attributes.Len() + run.sets)
+	if sets > 0 {
+		attributes.EnsureCapacity(attributes.Len() + sets)
 	}
 	var source sliceSource
-	for at := run.at; at < run.end; at += abi.EditSize {
-		e := editAt(r.edits, at)
-		switch e.op {
+	for at := 0; at < len(edits); at += abi.EditSize {
+		e := editAt(edits, at)
+		switch e.op() {
 		case abi.OpSetAttribute, abi.OpDeleteAttribute:
 			var key string
-			if e.name == abi.NameInline {
+			if e.name() == abi.NameInline {
 				at += abi.EditSize
-				key = arenaText(r, editAt(r.edits, at).cell)
+				key = arenaText(r, editAt(edits, at).cell)
 			} else {
-				key = s.names[e.name].text
+				key = s.names[e.name()].text
 			}
 			// As in checkEdits, what is nearly every edit goes without the calls of the rest.
-			if e.op == abi.OpSetAttribute && e.typ >= abi.TypeSlice && (source.typ == e.typ || source.find(s, e)) && source.of != abi.TypeBytes {
+			if e.op() == abi.OpSetAttribute && e.typ() >= abi.TypeSlice && (source.typ == e.typ() || source.find(s, e)) && source.of != abi.TypeBytes {
 				attributes.PutStr(key, slice(source.text, e.cell))
 				continue
 			}
 			s.editKey(r, e, attributes, key)
 		case abi.OpSet:
-			if rules[e.name].Level == abi.LevelRow {
-				to.set(row, abi.Field(e.name), s.value(r, e))
+			if rules[e.name()].Level == abi.LevelRow {
+				to.set(row, abi.Field(e.name()), s.value(r, e))
 			}
 		}
 	}
 }
 
 // editKey sets or deletes what has a key.
-func (s *Session) editKey(r result, e edit, m pcommon.Map, key string) {
+func (s *Session) editKey(r *result, e edit, m pcommon.Map, key string) {
 	switch {
-	case e.op == abi.OpDeleteAttribute || e.op == abi.OpDeleteResource:
+	case e.op() == abi.OpDeleteAttribute || e.op() == abi.OpDeleteResource:
 		m.Remove(key)
-	case e.typ == abi.TypeInt:
+	case e.typ() == abi.TypeInt:
 		m.PutInt(key, int64(e.cell))
 	default:
 		s.value(r, e).put(m.PutEmpty(key))
@@ -78,15 +87,15 @@ func (s *Session) editKey(r result, e edit, m pcommon.Map, key string) {
 }
 
 // create makes the new row of a run.
-func (s *Session) create(r result, run *run, sets uint16) {
-	t, first := s.table, editAt(r.edits, run.at)
+func (s *Session) create(r *result, run *run, edits []byte, sets uint16) {
+	t, first := s.table, editAt(edits, 0)
 	signal, lies, key := s.bear(first)
 	side := &t.sides[signal]
-	s.editRow(r, run, side.rows, t.base(signal)+len(side.fresh))
+	s.editRow(r, edits, int(run.sets), side.rows, t.base(signal)+len(side.fresh))
 	if run.moves {
-		lies = s.regroup(r, run, lies, key)
+		lies = s.regroup(r, edits, lies, key)
 	}
-	verdict := first.name
+	verdict := first.name()
 	if verdict >= abi.Set {
 		verdict += sets
 	}
@@ -96,16 +105,16 @@ func (s *Session) create(r result, run *run, sets uint16) {
 // bear adds the row of an OpNew to its signal's, and says where it lies.
 func (s *Session) bear(e edit) (abi.Signal, leaf, metricKey) {
 	t := s.table
-	if e.typ == abi.NewCopy {
-		row := int(s.rows[e.row])
+	if e.typ() == abi.NewCopy {
+		row := int(s.rows[e.row()])
 		t.own().rows.addCopy(row)
 		return t.Signal(), t.leaves[t.leafOf(row)], t.metricKeyOf(row)
 	}
-	signal := abi.Signal(e.typ)
+	signal := abi.Signal(e.typ())
 	t.sides[signal].rows.add(pcommon.Timestamp(s.now))
 	lies := leaf{none, none, none}
 	if !s.flush {
-		lies = t.leaves[t.leafOf(int(s.rows[e.row]))]
+		lies = t.leaves[t.leafOf(int(s.rows[e.row()]))]
 	}
 	if signal != t.Signal() || s.flush {
 		lies = t.detach(lies)
@@ -114,20 +123,20 @@ func (s *Session) bear(e edit) (abi.Signal, leaf, metricKey) {
 	return signal, lies, metricKey{origin: none, kind: abi.MetricGauge}
 }
 
-// regroup gives the leaf that a run moves its row to; lies is where it is now, key its metric.
-func (s *Session) regroup(r result, run *run, lies leaf, key metricKey) leaf {
+// regroup gives the leaf that the edits of a run move its row to; lies is where it is now, key its metric.
+func (s *Session) regroup(r *result, edits []byte, lies leaf, key metricKey) leaf {
 	metric, resource := false, false
-	for at := run.at; at < run.end; at += abi.EditSize {
-		switch e := editAt(r.edits, at); {
-		case isResource(e.op):
+	for at := 0; at < len(edits); at += abi.EditSize {
+		switch e := editAt(edits, at); {
+		case isResource(e.op()):
 			resource = true
-		case e.op == abi.OpSet && rules[e.name].Level == abi.LevelMetric:
+		case e.op() == abi.OpSet && rules[e.name()].Level == abi.LevelMetric:
 			metric = true
-			s.value(r, e).putMetric(abi.Field(e.name), &key)
+			s.value(r, e).putMetric(abi.Field(e.name()), &key)
 		}
 	}
 	if resource {
-		lies.resource = s.table.editResource(lies.resource, func(m pcommon.Map) { s.editResource(r, run, m) })
+		lies.resource = s.table.editResource(lies.resource, func(m pcommon.Map) { s.editResource(r, edits, m) })
 	}
 	if metric {
 		lies.metric = s.table.metricNumber(key)
@@ -135,19 +144,19 @@ func (s *Session) regroup(r result, run *run, lies leaf, key metricKey) leaf {
 	return lies
 }
 
-// editResource applies the edits of a run that are of the resource.
-func (s *Session) editResource(r result, run *run, m pcommon.Map) {
-	for at := run.at; at < run.end; at += abi.EditSize {
-		e := editAt(r.edits, at)
-		if !isResource(e.op) {
+// editResource applies those edits of a run that are of the resource.
+func (s *Session) editResource(r *result, edits []byte, m pcommon.Map) {
+	for at := 0; at < len(edits); at += abi.EditSize {
+		e := editAt(edits, at)
+		if !isResource(e.op()) {
 			continue
 		}
 		key := ""
-		if e.name == abi.NameInline {
+		if e.name() == abi.NameInline {
 			at += abi.EditSize
-			key = arenaText(r, editAt(r.edits, at).cell)
+			key = arenaText(r, editAt(edits, at).cell)
 		} else {
-			key = s.names[e.name].text
+			key = s.names[e.name()].text
 		}
 		s.editKey(r, e, m, key)
 	}

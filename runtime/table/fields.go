@@ -81,10 +81,10 @@ var metricOf = [...]string{
 
 // checkField holds an edit of op OpSet against the field's rule.
 func (c *checker) checkField(e edit) error {
-	if e.name >= uint16(fields) || rules[e.name].Field == 0 {
-		return fmt.Errorf("field %d is not known", e.name)
+	if e.name() >= uint16(fields) || rules[e.name()].Field == 0 {
+		return fmt.Errorf("field %d is not known", e.name())
 	}
-	rule, field := &rules[e.name], abi.Field(e.name)
+	rule, field := &rules[e.name()], abi.Field(e.name())
 	if rule.Signals&(1<<c.signal) == 0 {
 		return fmt.Errorf("%s: %s has none", rule.name(), rowOf[c.signal])
 	}
@@ -101,7 +101,7 @@ func (c *checker) checkField(e edit) error {
 	case abi.FieldMetricType:
 		c.kind = int(e.cell)
 	case abi.FieldMetricName:
-		if e.typ != abi.TypeName && e.cell>>32 == 0 || e.typ == abi.TypeName && c.s.names[e.cell].text == "" {
+		if e.typ() != abi.TypeName && e.cell>>32 == 0 || e.typ() == abi.TypeName && c.s.names[e.cell].text == "" {
 			return fmt.Errorf("metric.name: empty")
 		}
 	}
@@ -122,58 +122,58 @@ func (c *checker) mayWrite(rule *rule) error {
 
 // checkWanted checks a value's type and bounds.
 func (c *checker) checkWanted(rule *rule, e edit) error {
-	if e.typ == abi.TypeNone && (rule.want == wantAny || rule.want == wantID) {
+	if e.typ() == abi.TypeNone && (rule.want == wantAny || rule.want == wantID) {
 		return nil
 	}
 	switch rule.want {
 	case wantAny:
 		return c.s.checkValue(c.r, e)
 	case wantSeverity:
-		if e.typ == abi.TypeName {
+		if e.typ() == abi.TypeName {
 			if name := e.cell >> 32; name >= uint64(len(c.s.names)) {
 				return fmt.Errorf("severity_text: name %d was not announced", name)
 			}
-			e.typ, e.cell = abi.TypeInt, e.cell&0xffffffff
+			e = edit{abi.Edit(e.row(), e.name(), e.op(), abi.TypeInt), e.cell & 0xffffffff}
 		}
 		return checkInt(rule, e)
 	case wantInt:
 		return checkInt(rule, e)
 	case wantNumber:
-		if e.typ != abi.TypeInt && e.typ != abi.TypeDouble {
-			return fmt.Errorf("%s: type %d is neither int nor double", rule.name(), e.typ)
+		if e.typ() != abi.TypeInt && e.typ() != abi.TypeDouble {
+			return fmt.Errorf("%s: type %d is neither int nor double", rule.name(), e.typ())
 		}
 		return nil
 	case wantBool:
-		if e.typ != abi.TypeBool {
-			return fmt.Errorf("%s: type %d is not a bool", rule.name(), e.typ)
+		if e.typ() != abi.TypeBool {
+			return fmt.Errorf("%s: type %d is not a bool", rule.name(), e.typ())
 		}
 		return nil
 	case wantID:
 		return c.checkID(rule, e)
 	}
-	if e.typ != abi.TypeString && e.typ != abi.TypeName && e.typ < abi.TypeSlice {
-		return fmt.Errorf("%s: type %d is not a string", rule.name(), e.typ)
+	if e.typ() != abi.TypeString && e.typ() != abi.TypeName && e.typ() < abi.TypeSlice {
+		return fmt.Errorf("%s: type %d is not a string", rule.name(), e.typ())
 	}
 	return c.s.checkValue(c.r, e)
 }
 
 func checkInt(rule *rule, e edit) error {
-	if e.typ != abi.TypeInt || int64(e.cell) < rule.least || int64(e.cell) > rule.most {
-		return fmt.Errorf("%s: type %d, value %d; want type %d, %d to %d", rule.name(), e.typ, int64(e.cell), abi.TypeInt, rule.least, rule.most)
+	if e.typ() != abi.TypeInt || int64(e.cell) < rule.least || int64(e.cell) > rule.most {
+		return fmt.Errorf("%s: type %d, value %d; want type %d, %d to %d", rule.name(), e.typ(), int64(e.cell), abi.TypeInt, rule.least, rule.most)
 	}
 	return nil
 }
 
 func (c *checker) checkID(rule *rule, e edit) error {
-	if e.typ != abi.TypeBytes && e.typ < abi.TypeSlice {
-		return fmt.Errorf("%s: type %d is not bytes", rule.name(), e.typ)
+	if e.typ() != abi.TypeBytes && e.typ() < abi.TypeSlice {
+		return fmt.Errorf("%s: type %d is not bytes", rule.name(), e.typ())
 	}
 	if err := c.s.checkValue(c.r, e); err != nil {
 		return err
 	}
-	if e.typ >= abi.TypeSlice {
+	if e.typ() >= abi.TypeSlice {
 		if _, typ, _ := c.s.sliced(e); typ != abi.TypeBytes {
-			return fmt.Errorf("%s: a slice of column %d, which is not bytes", rule.name(), e.typ&^abi.TypeSlice)
+			return fmt.Errorf("%s: a slice of column %d, which is not bytes", rule.name(), e.typ()&^abi.TypeSlice)
 		}
 	}
 	if n := e.cell >> 32; n != uint64(rule.most) {

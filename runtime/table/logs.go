@@ -1,6 +1,8 @@
 package table
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -20,6 +22,7 @@ func (l *logRows) walk(t *Table) {
 			records := sl.LogRecords()
 			n := records.Len()
 			t.addLeaf(leaf{r, s, none}, n)
+			l.records = slices.Grow(l.records, n)
 			for k := range n {
 				l.records = append(l.records, records.At(k))
 			}
@@ -39,8 +42,17 @@ func (l *logRows) kind(int) int { return 0 }
 func (l *logRows) read(c column, numbers []int32, v *values) (bytes int) {
 	switch c.field {
 	case abi.FieldBody:
+		// Nearly every body is a string: no call for those.
+		types, texts := v.types[:len(numbers)], v.text[:len(numbers)]
 		for i, row := range numbers {
-			bytes += v.set(i, l.records[row].Body())
+			body := l.records[row].Body()
+			if body.Type() == pcommon.ValueTypeStr {
+				text := body.Str()
+				types[i], texts[i] = byte(abi.TypeString), text
+				bytes += len(text)
+				continue
+			}
+			bytes += v.set(i, body)
 		}
 	case columnAttribute:
 		for i, row := range numbers {

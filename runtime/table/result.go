@@ -47,10 +47,11 @@ func (s *Session) apply(memory []byte, packed uint64) error {
 	if packed == 0 {
 		return nil
 	}
-	r, err := s.read(memory, packed)
+	read, err := s.read(memory, packed)
 	if err != nil {
 		return err
 	}
+	r := &read
 	if err := s.checkVerdicts(r); err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (s *Session) announce(memory []byte, at, count, first uint32) error {
 // maxSets is how many sets of routes a table can hold.
 const maxSets = 1 << 15
 
-func (s *Session) checkVerdicts(r result) error {
+func (s *Session) checkVerdicts(r *result) error {
 	sets := len(r.sets) / 8
 	if n := len(s.table.Sets) + sets; sets > 0 && n > maxSets {
 		return fmt.Errorf("sets: %d in one batch, at most %d", n, maxSets)
@@ -189,7 +190,7 @@ func (s *Session) noRoute(v uint16, sets int) error {
 }
 
 // judge takes checked verdicts over. It returns how much the numbers of sets grow on their way into the table.
-func (s *Session) judge(r result) (sets uint16) {
+func (s *Session) judge(r *result) (sets uint16) {
 	t := s.table
 	sets = uint16(len(t.Sets))
 	for i := 0; i < len(r.sets); i += 8 {

@@ -23,6 +23,8 @@
 package table
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -216,7 +218,9 @@ func (t *Table) addLeaf(l leaf, n int) {
 	number := int32(len(t.leaves))
 	t.leaves = append(t.leaves, l)
 	t.begin = append(t.begin, int32(len(t.home)))
-	for range n {
-		t.home = append(t.home, number)
+	at := len(t.home)
+	t.home = slices.Grow(t.home, n)[:at+n]
+	for i := range t.home[at:] {
+		t.home[at+i] = number
 	}
 }

@@ -255,6 +255,8 @@ func TestRefused(t *testing.T) {
 	f("slice of a map", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|2), 0), "edit 1: row 1: value: a slice of column 2, which has no text in this row")
 	f("slice of a number", one(edit(2, 0, abi.OpSetAttribute, abi.TypeSlice), 0), "edit 1: row 2: value: a slice of column 0, which has no text in this row")
 	f("slice too long", one(edit(1, 0, abi.OpSetAttribute, abi.TypeSlice|1), abi.Cell(3, 3)), "edit 1: row 1: value: a slice of 3 bytes at 3 of column 1, which has 5")
+	f("slice too long, of a shorter row than the last", one(edit(0, 0, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 11), edit(1, 0, abi.OpSetAttribute, abi.TypeSlice), abi.Cell(0, 4)),
+		"edit 2: row 1: value: a slice of 4 bytes at 0 of column 0, which has 3")
 	f("severity", one(edit(1, uint16(abi.FieldSeverity), abi.OpSet, abi.TypeInt), 25), "edit 1: row 1: severity_number: type 2, value 25; want type 2, 0 to 24")
 	f("severity of an unknown name", one(edit(1, uint16(abi.FieldSeverity), abi.OpSet, abi.TypeName), 9|7<<32), "edit 1: row 1: severity_text: name 7 was not announced")
 	f("severity text", one(edit(1, uint16(abi.FieldSeverityText), abi.OpSet, abi.TypeInt), 25), "edit 1: row 1: severity_text: type 2 is not a string")

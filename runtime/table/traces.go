@@ -1,6 +1,8 @@
 package table
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
@@ -20,6 +22,7 @@ func (l *spanRows) walk(t *Table) {
 			spans := ss.Spans()
 			n := spans.Len()
 			t.addLeaf(leaf{r, s, none}, n)
+			l.spans = slices.Grow(l.spans, n)
 			for k := range n {
 				l.spans = append(l.spans, spans.At(k))
 			}

@@ -22,20 +22,20 @@ type value struct {
 }
 
 // value takes an edit's value.
-func (s *Session) value(r result, e edit) value {
-	switch e.typ {
+func (s *Session) value(r *result, e edit) value {
+	switch e.typ() {
 	case abi.TypeString, abi.TypeJSON:
-		return value{typ: e.typ, text: arenaText(r, e.cell)}
+		return value{typ: e.typ(), text: arenaText(r, e.cell)}
 	case abi.TypeBytes:
-		return value{typ: e.typ, text: string(arenaBytes(r, e.cell))}
+		return value{typ: e.typ(), text: string(arenaBytes(r, e.cell))}
 	case abi.TypeName:
-		if e.op == abi.OpSet && abi.Field(e.name) == abi.FieldSeverity {
-			return value{typ: e.typ, bits: e.cell & 0xffffffff, text: s.names[e.cell>>32].text}
+		if e.op() == abi.OpSet && abi.Field(e.name()) == abi.FieldSeverity {
+			return value{typ: e.typ(), bits: e.cell & 0xffffffff, text: s.names[e.cell>>32].text}
 		}
 		return value{typ: abi.TypeString, text: s.names[e.cell].text}
 	}
-	if e.typ < abi.TypeSlice {
-		return value{typ: e.typ, bits: e.cell}
+	if e.typ() < abi.TypeSlice {
+		return value{typ: e.typ(), bits: e.cell}
 	}
 	text, typ, _ := s.sliced(e)
 	if typ == abi.TypeBytes {
