@@ -1,6 +1,6 @@
-// Command prepare builds or fetches the real servers that the tests of internal/e2e use, once, into the user's cache
-// folder, and sees to the compilers for plugins in C and Rust. `make test` runs it before the tests, so that a test never
-// spends minutes on a build.
+// Command prepare builds or fetches the real servers that the tests of internal/e2e use, and the Collector's builder, once,
+// into the user's cache folder, and sees to the compilers for plugins in C and Rust. `make test` runs it before the tests,
+// so that a test never spends minutes on a build.
 package main
 
 import (
@@ -12,13 +12,14 @@ import (
 	"syscall"
 
 	"github.com/obsd-io/obsd/internal/e2e/backend"
+	"github.com/obsd-io/obsd/internal/e2e/ocb"
 	"github.com/obsd-io/obsd/internal/guest/toolchain"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := errors.Join(backend.Prepare(ctx, os.Stderr), prepareCompilers(ctx)); err != nil {
+	if err := errors.Join(backend.Prepare(ctx, os.Stderr), prepareCompilers(ctx), prepareBuilder(ctx)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -33,5 +34,13 @@ func prepareCompilers(ctx context.Context) error {
 	if toolchain.IsMissing(err) {
 		_, err = fmt.Fprintf(os.Stderr, "plugins in C or Rust are not tested: %v\n", err)
 	}
+	return err
+}
+
+func prepareBuilder(ctx context.Context) error {
+	if os.Getenv("E2E") == "skip" {
+		return nil
+	}
+	_, err := ocb.InstallBuilder(ctx, os.Stderr)
 	return err
 }
