@@ -3,13 +3,13 @@ package main
 import (
 	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"golang.org/x/sys/unix"
 
 	"github.com/obsd-io/obsd/internal/guest/enginetest"
 	"github.com/obsd-io/obsd/runtime/table"
@@ -53,11 +53,12 @@ func BenchmarkGuests(b *testing.B) {
 
 // cpuTime is that of the current thread.
 func cpuTime(b *testing.B) time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+	const thread = 1 // RUSAGE_THREAD, getrusage(2)
+	var used syscall.Rusage
+	if err := syscall.Getrusage(thread, &used); err != nil {
 		b.Fatal(err)
 	}
-	return time.Duration(t.Nano())
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // runner loads a guest, and returns what has it work on a batch.
