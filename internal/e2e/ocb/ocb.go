@@ -37,34 +37,20 @@ func InstallBuilder(ctx context.Context, progress io.Writer) (string, error) {
 	return filepath.Join(dir, "builder"), err
 }
 
-// Build has the builder write the manifest's program into a folder, and builds that: with the modules that this checkout has
-// pinned, since the builder's own `go mod tidy` would fetch what the tests of all of them need. It returns the binary's path.
+// Build has the builder make the manifest's Collector in a folder, and returns its binary's path.
 func Build(ctx context.Context, builder, dir string) (string, error) {
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("ocb: find the checkout: %w", err)
 	}
-	checkout := filepath.Dir(strings.TrimSpace(string(mod)))
-	text, err := manifest(checkout)
+	text, err := manifest(filepath.Dir(strings.TrimSpace(string(mod))))
 	if err != nil {
 		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(text), 0o600); err != nil {
 		return "", err
 	}
-	if err := cache.Run(ctx, dir, flags, builder, "--config=manifest.yaml", "--skip-get-modules", "--skip-compilation"); err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "collector")
-	sums, err := os.ReadFile(filepath.Join(checkout, "go.sum"))
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(filepath.Join(program, "go.sum"), sums, 0o600); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(program, "collector")
-	return binary, cache.Run(ctx, program, flags, "go", "build", "-mod=mod", "-ldflags=-s -w", "-o", binary, ".")
+	return filepath.Join(dir, "collector", "collector"), cache.Run(ctx, dir, flags, builder, "--config=manifest.yaml")
 }
 
 // manifest is the README's, with this checkout in place of the released module.
