@@ -8,6 +8,7 @@ require (
 	github.com/docker/go-units v0.5.0
 	github.com/elastic/elastic-transport-go/v8 v8.9.0
 	github.com/fsnotify/fsnotify v1.10.1
+	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/go-viper/mapstructure/v2 v2.5.0
 	github.com/google/cadvisor/lib v0.60.6
 	github.com/influxdata/line-protocol/v2 v2.2.1

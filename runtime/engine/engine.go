@@ -49,8 +49,9 @@ type Engine struct {
 	shadow   atomic.Pointer[shadow]
 	// reflush tells the flush loop that another version serves.
 	reflush chan struct{}
-	// doomed has versions that were rolled back, for the renewal loop to end.
-	doomed chan *version
+	// rolledBack tells the renewal loop that doomed has versions to end; ending is held while they are ended.
+	rolledBack chan struct{}
+	ending     sync.Mutex
 
 	// life serializes start, stop and the flushes of ports; it is not held while batches run.
 	life    sync.Mutex
@@ -64,11 +65,12 @@ type Engine struct {
 
 	mu      sync.Mutex
 	ports   []*Port
+	doomed  []*version // rolled back and not ended yet
 	refusal string // the newest module's
 }
 
 func newEngine(id component.ID, set component.TelemetrySettings, c *Config) *Engine {
-	e := &Engine{name: id.String(), config: c, set: set, reflush: make(chan struct{}, 1), doomed: make(chan *version, 4)}
+	e := &Engine{name: id.String(), config: c, set: set, reflush: make(chan struct{}, 1), rolledBack: make(chan struct{}, 1)}
 	e.batches.New = func() any { return new(batch) }
 	e.breaker = newBreaker(c.Circuit, e.circuit)
 	e.log = set.Logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
@@ -205,9 +207,7 @@ func (e *Engine) stop(ctx context.Context) error {
 		v.letGo()
 		errs = append(errs, e.close(ctx, v))
 	}
-	for len(e.doomed) > 0 {
-		errs = append(errs, e.close(ctx, <-e.doomed))
-	}
+	e.endDoomed(ctx)
 	for _, end := range slices.Backward(e.stops) {
 		errs = append(errs, end())
 	}

@@ -38,6 +38,7 @@ func (e *Engine) flushes(ctx context.Context) {
 
 // flushFor flushes for a port that is about to shut down: what follows it still runs. e.life is held.
 func (e *Engine) flushFor(ctx context.Context, p *Port) {
+	e.endDoomed(ctx)
 	if v := e.hold(); v != nil {
 		e.flush(ctx, v, p)
 		v.letGo()
@@ -90,6 +91,8 @@ func (e *Engine) flushInstance(ctx context.Context, v *version, inst *host.Insta
 		e.figures.made[s].Add(int64(n))
 		if p := e.outlet(s, prefer); p != nil {
 			parts = p.hand(v, t, parts)
+		} else {
+			e.figures.lose(s, kindFlush, n)
 		}
 	}
 	return parts

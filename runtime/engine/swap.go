@@ -47,9 +47,8 @@ func (e *Engine) renew(ctx context.Context, changes <-chan struct{}) {
 			if e.refresh(ctx) && e.config.Swap.Probation > 0 {
 				probation = time.After(e.config.Swap.Probation)
 			}
-		case v := <-e.doomed:
-			e.retire(ctx, v)
-			e.warn(e.close(ctx, v))
+		case <-e.rolledBack:
+			e.endDoomed(ctx)
 		case <-probation:
 			probation = nil
 			if former := e.current.Load().fallback.Swap(nil); former != nil {
@@ -162,6 +161,21 @@ func (e *Engine) retire(ctx context.Context, v *version) {
 	case <-v.drained:
 		e.flush(ctx, v, nil)
 	case <-ctx.Done():
+	}
+}
+
+// endDoomed retires and closes the versions that were rolled back. When it returns, none of those that were doomed before
+// is left, whoever ended it.
+func (e *Engine) endDoomed(ctx context.Context) {
+	e.ending.Lock()
+	defer e.ending.Unlock()
+	e.mu.Lock()
+	doomed := e.doomed
+	e.doomed = nil
+	e.mu.Unlock()
+	for _, v := range doomed {
+		e.retire(ctx, v)
+		e.warn(e.close(context.WithoutCancel(ctx), v))
 	}
 }
 
@@ -301,5 +315,8 @@ func (e *Engine) rollBack(v *version, why error) {
 	e.breaker.reset()
 	notify(e.reflush)
 	e.refuse(RolledBack, v.plugin.Digest(), why)
-	e.doomed <- v
+	e.mu.Lock()
+	e.doomed = append(e.doomed, v)
+	e.mu.Unlock()
+	notify(e.rolledBack)
 }

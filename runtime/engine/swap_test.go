@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -243,6 +246,28 @@ func TestWatchFile(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	require.NoError(t, os.WriteFile(path, b, 0o600))
 	eventually(t, func() bool { return serves(t, e) == 2 })
+}
+
+// A module behind https:// is asked for at poll_interval, and taken when it changed.
+func TestPollHTTPS(t *testing.T) {
+	a, b := two()
+	var served atomic.Pointer[[]byte]
+	served.Store(&a)
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(*served.Load()) }))
+	t.Cleanup(site.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Certificate().Raw}), 0o600))
+	c := configFor(t, nil)
+	c.Module, c.Remote.CAFile, c.PollInterval = site.URL+"/x.wasm", ca, time.Second
+	c.Swap = Swap{Watch: true, Probation: time.Minute}
+	e := mustLoad(t, c)
+	require.Equal(t, 1, serves(t, e))
+	served.Store(&b)
+	eventually(t, func() bool { return serves(t, e) == 2 })
+	none := []byte("no module")
+	served.Store(&none)
+	eventually(t, func() bool { return e.Page().LastRefusal != "" })
+	require.Equal(t, 2, serves(t, e))
 }
 
 // A Kubernetes ConfigMap changes by a symbolic link: x.wasm → ..data/x.wasm, ..data → ..1.

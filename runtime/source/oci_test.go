@@ -3,8 +3,12 @@ package source_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -13,14 +17,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd" // registers itself
+	_ "github.com/distribution/distribution/v3/registry/auth/token"    // registers itself
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory" // registers itself
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 	"oras.land/oras-go/v2"
@@ -42,16 +52,14 @@ type registry struct {
 
 const wasmLayer = "application/wasm"
 
-// newRegistry wants the user and password of the htpasswd file, if that is not "".
-func newRegistry(t testing.TB, htpasswd string) *registry {
+// newRegistry asks for user u and password p in the way that is given, if one is.
+func newRegistry(t testing.TB, asks configuration.Auth) *registry {
 	t.Helper()
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		"inmemory": nil, "maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
 	config.HTTP.Secret = "x"
-	if htpasswd != "" {
-		config.Auth = configuration.Auth{"htpasswd": {"realm": "test", "path": htpasswd}}
-	}
+	config.Auth = asks
 	app := handlers.NewApp(context.Background(), config) // ends with the process
 	r := &registry{}
 	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -70,7 +78,7 @@ func newRegistry(t testing.TB, htpasswd string) *registry {
 	r.repo, err = remote.NewRepository(r.Listener.Addr().String() + "/plugins/x")
 	require.NoError(t, err)
 	client := &auth.Client{Client: r.Client()}
-	if htpasswd != "" {
+	if asks != nil {
 		client.Credential = auth.StaticCredential(r.repo.Reference.Registry, auth.Credential{Username: "u", Password: "p"})
 	}
 	r.repo.Client = client
@@ -146,7 +154,7 @@ const (
 )
 
 func TestOCI(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	first := r.push(t, "1", wasm("a"))
 	set := r.settings(":1")
 	set.CacheDir = t.TempDir()
@@ -182,7 +190,7 @@ func TestOCI(t *testing.T) {
 
 // A manifest's digest pins: no request.
 func TestOCIPinned(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	set := r.settings("@" + string(r.push(t, "", wasm("a")).Digest))
 	set.CacheDir = t.TempDir()
 	_, err := fetch(t, set)
@@ -196,7 +204,7 @@ func TestOCIPinned(t *testing.T) {
 }
 
 func TestOCIOutOfReach(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	r.push(t, "1", wasm("a"))
 	set := r.settings(":1")
 	set.CacheDir = t.TempDir()
@@ -221,7 +229,7 @@ func TestOCIOutOfReach(t *testing.T) {
 }
 
 func TestOCILayers(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	text := r.blob(t, "text/plain", []byte("read me"))
 	for _, mediaType := range []string{wasmLayer, "application/vnd.wasm.content.layer.v1+wasm", "application/vnd.module.wasm.content.layer.v1+wasm"} {
 		r.pack(t, "1", oras.PackManifestOptions{Layers: []ocispec.Descriptor{text, r.blob(t, mediaType, wasm(mediaType))}})
@@ -236,7 +244,7 @@ func TestOCILayers(t *testing.T) {
 }
 
 func TestOCIErrors(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	f := func(tag, want string) {
 		t.Helper()
 		t.Run(tag, func(t *testing.T) {
@@ -270,7 +278,7 @@ func TestOCICredentials(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("p"), bcrypt.MinCost)
 	require.NoError(t, err)
 	htpasswd := write(t, filepath.Join(t.TempDir(), "htpasswd"), []byte("u:"+string(hash)+"\n"))
-	r := newRegistry(t, htpasswd)
+	r := newRegistry(t, configuration.Auth{"htpasswd": {"realm": "test", "path": htpasswd}})
 	r.push(t, "1", wasm("a"))
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	set := r.settings(":1")
@@ -290,9 +298,90 @@ func TestOCICredentials(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// issuer is a server of tokens, as a registry's own are: https://distribution.github.io/distribution/spec/auth/token/.
+type issuer struct {
+	*httptest.Server
+	key    jose.JSONWebKey
+	asked  atomic.Int64
+	scopes sync.Map // what tokens were asked for
+}
+
+func newIssuer(t testing.TB) *issuer {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	is := &issuer{key: jose.JSONWebKey{Key: private, KeyID: "k", Algorithm: string(jose.ES256)}}
+	is.Server = httptest.NewUnstartedServer(is)
+	is.Config.ErrorLog = log.New(io.Discard, "", 0)
+	is.StartTLS()
+	t.Cleanup(is.Close)
+	return is
+}
+
+// auth is how a registry sends its clients there.
+func (is *issuer) auth(t testing.TB) configuration.Auth {
+	t.Helper()
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{is.key.Public()}})
+	require.NoError(t, err)
+	return configuration.Auth{"token": {
+		"realm": is.URL + "/token", "service": "registry", "issuer": "test", "rootcertbundle": "",
+		"jwks": write(t, filepath.Join(t.TempDir(), "jwks.json"), keys),
+	}}
+}
+
+func (is *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	is.asked.Add(1)
+	if user, password, _ := r.BasicAuth(); user != "u" || password != "p" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	var access []map[string]any
+	for _, scope := range r.URL.Query()["scope"] {
+		is.scopes.Store(scope, true)
+		part := strings.Split(scope, ":")
+		access = append(access, map[string]any{"type": part[0], "name": part[1], "actions": strings.Split(part[2], ",")})
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: is.key}, nil)
+	if err == nil {
+		now := time.Now()
+		claims := jwt.Claims{Issuer: "test", Audience: jwt.Audience{"registry"}, ID: "1", IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(time.Minute))}
+		var token string
+		if token, err = jwt.Signed(signer).Claims(claims).Claims(map[string]any{"access": access}).Serialize(); err == nil {
+			err = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires_in": 60})
+		}
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// Large registries send their clients to a server of tokens; a token is asked for reading, with the same credentials.
+func TestOCIToken(t *testing.T) {
+	is := newIssuer(t)
+	r := newRegistry(t, is.auth(t))
+	r.push(t, "1", wasm("a"))
+	is.scopes.Clear()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	set := r.settings(":1")
+	ca, err := os.ReadFile(r.ca)
+	require.NoError(t, err)
+	set.Remote.CAFile = write(t, filepath.Join(t.TempDir(), "both.pem"), append(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: is.Certificate().Raw})...))
+	config := `{"auths":{"` + r.repo.Reference.Registry + `":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p")) + `"}}}`
+	wrong := set
+	wrong.Remote.DockerConfig = write(t, filepath.Join(t.TempDir(), "docker.json"), []byte(strings.Replace(config, "dTpw", "dTpx", 1)))
+	_, err = fetch(t, wrong)
+	require.ErrorContains(t, err, "401: Unauthorized: `docker login` or `oras login` as the daemon's user gives credentials, or remote::docker_config")
+	set.Remote.DockerConfig = write(t, filepath.Join(t.TempDir(), "docker.json"), []byte(config))
+	m, err := fetch(t, set)
+	require.NoError(t, err)
+	require.Equal(t, wasm("a"), m.Bytes)
+	is.scopes.Range(func(scope, _ any) bool { return assert.Equal(t, "repository:plugins/x:pull", scope) })
+	require.Positive(t, is.asked.Load())
+}
+
 // Plain HTTP is spoken only if it is asked for.
 func TestOCIPlainHTTP(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	r.push(t, "1", wasm("a"))
 	plain := httptest.NewServer(r.Config.Handler)
 	t.Cleanup(plain.Close)
@@ -306,7 +395,7 @@ func TestOCIPlainHTTP(t *testing.T) {
 
 // Both forms that cosign keeps signatures in, by both kinds of key, also from the cache.
 func TestCosign(t *testing.T) {
-	r := newRegistry(t, "")
+	r := newRegistry(t, nil)
 	for name, s := range map[string]signer{"ed25519": newEd25519(t), "ecdsa": newECDSA(t)} {
 		for form, sign := range map[string]func(t *testing.T, image ocispec.Descriptor){
 			"tag": func(t *testing.T, image ocispec.Descriptor) { r.signTag(t, s, image, string(image.Digest)) },
@@ -340,7 +429,7 @@ func TestCosign(t *testing.T) {
 }
 
 func TestCosignErrors(t *testing.T) {
-	r, s := newRegistry(t, ""), newECDSA(t)
+	r, s := newRegistry(t, nil), newECDSA(t)
 	var image ocispec.Descriptor
 	f := func(name string, sign func() string) {
 		t.Helper()
@@ -380,7 +469,7 @@ func TestCosignErrors(t *testing.T) {
 
 // A signature of the bytes may lie elsewhere.
 func TestOCIDetachedSignature(t *testing.T) {
-	r, s := newRegistry(t, ""), newEd25519(t)
+	r, s := newRegistry(t, nil), newEd25519(t)
 	r.push(t, "1", wasm("a"))
 	set := r.settings(":1")
 	set.Verify = source.Verify{Keys: []string{s.file}, Signature: write(t, filepath.Join(t.TempDir(), "x.sig"), s.sign(t, wasm("a")))}

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/wasmtest"
 	"github.com/obsd-io/obsd/runtime/abi"
+	"github.com/obsd-io/obsd/runtime/engine"
 	"github.com/obsd-io/obsd/runtime/wasmprocessor"
 )
 
@@ -116,6 +119,121 @@ func TestFlush(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return sink.LogRecordCount() > 0 }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+// swapping is a processor on a module file that is watched, and swapped at once; swapped tells how often each came about.
+func swapping(t *testing.T, module wasmtest.Plugin, next consumer.Logs) (p processor.Logs, path string, swapped func(engine.Outcome) int64) {
+	t.Helper()
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	f := wasmprocessor.NewFactory()
+	c := f.CreateDefaultConfig().(*wasmprocessor.Config)
+	path = filepath.Join(t.TempDir(), "x.wasm")
+	c.Plugin.Module, c.Plugin.Swap.ShadowBatches = path, 0
+	require.NoError(t, os.WriteFile(path, module.Module(), 0o600))
+	p, err := f.CreateLogs(t.Context(), processortest.NewNopSettings(f.Type()), c, next)
+	require.NoError(t, err)
+	h := &board{}
+	require.NoError(t, p.Start(t.Context(), h))
+	return p, path, func(o engine.Outcome) int64 { return h.page().Swaps[string(o)] }
+}
+
+// board is a host with an extension that shows the plugin's figures, and that notes the component's status.
+type board struct {
+	component.Component
+	page func() engine.Page
+
+	mu     sync.Mutex
+	events []*componentstatus.Event
+}
+
+func (b *board) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("board"): b}
+}
+
+func (b *board) Show(_ string, page func() engine.Page) (remove func()) {
+	b.page = page
+	return func() {}
+}
+
+func (b *board) Report(e *componentstatus.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = append(b.events, e)
+}
+
+const holding = `{"name":"x","signals":["logs"],"reads":["body"],"emits":["logs"],"stateful":true,"flush":"1h"}`
+
+// lastBody is the first one of the last batch that came.
+func lastBody(sink *consumertest.LogsSink) string {
+	all := sink.AllLogs()
+	return all[len(all)-1].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Str()
+}
+
+// What a plugin holds back is handed on when another takes its place.
+func TestFlushAtSwap(t *testing.T) {
+	sink := new(consumertest.LogsSink)
+	p, path, _ := swapping(t, held(holding), sink)
+	require.NoError(t, p.ConsumeLogs(t.Context(), logs("one")))
+	require.NoError(t, os.WriteFile(path, wasmtest.Plugin{Manifest: manifest}.Module(), 0o600))
+	require.Eventually(t, func() bool { return sink.LogRecordCount() == 2 }, time.Minute, 10*time.Millisecond)
+	require.Equal(t, "held", lastBody(sink))
+	require.NoError(t, p.Shutdown(t.Context()))
+	require.Equal(t, 2, sink.LogRecordCount())
+}
+
+// What a plugin holds back is handed on when it is rolled back, even if the processor ends that moment.
+func TestFlushAtRollBack(t *testing.T) {
+	sink := new(consumertest.LogsSink)
+	p, path, swapped := swapping(t, wasmtest.Plugin{Manifest: manifest}, sink)
+	failing := held(holding)
+	failing.Process = wasmtest.Unreachable()
+	require.NoError(t, os.WriteFile(path, failing.Module(), 0o600))
+	sent := 0
+	// on_error is pass; the first batch that the new module fails on has it rolled back
+	require.Eventually(t, func() bool {
+		sent++
+		require.NoError(t, p.ConsumeLogs(t.Context(), logs("one")))
+		return swapped(engine.RolledBack) == 1
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(t, p.Shutdown(t.Context()))
+	require.Equal(t, sent+1, sink.LogRecordCount())
+	require.Equal(t, "held", lastBody(sink))
+}
+
+// An open circuit is reported as the component's status, and so is its end.
+func TestStatus(t *testing.T) {
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	f := wasmprocessor.NewFactory()
+	c := f.CreateDefaultConfig().(*wasmprocessor.Config)
+	c.Plugin.Module = filepath.Join(t.TempDir(), "x.wasm")
+	c.Plugin.Circuit.Failures, c.Plugin.Circuit.Backoff = 2, time.Millisecond
+	stamp := wasmtest.Stamp{Field: abi.FieldTime, Manifest: `{"name":"x","signals":["logs"],"reads":["body"],"writes":["time"]}`}
+	require.NoError(t, os.WriteFile(c.Plugin.Module, stamp.Module(), 0o600))
+	p, err := f.CreateLogs(t.Context(), processortest.NewNopSettings(f.Type()), c, consumertest.NewNop())
+	require.NoError(t, err)
+	h := &board{}
+	require.NoError(t, p.Start(t.Context(), h))
+	require.NoError(t, p.ConsumeLogs(t.Context(), logs("!", "!")))
+	require.Len(t, h.events, 1)
+	require.Equal(t, componentstatus.StatusRecoverableError, h.events[0].Status())
+	require.ErrorContains(t, h.events[0].Err(), `plugin "wasm": left alone after 2 failures within 1m0s, the last: plugin "wasm": process: trap: `)
+	require.Eventually(t, func() bool {
+		require.NoError(t, p.ConsumeLogs(t.Context(), logs("fine")))
+		return len(h.events) == 2
+	}, time.Minute, time.Millisecond)
+	require.Equal(t, componentstatus.StatusOK, h.events[1].Status())
+	require.NoError(t, p.Shutdown(t.Context()))
+}
+
+// The Collector's own check: all that came has left when Shutdown returns, of each signal.
+func TestShutdown(t *testing.T) {
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	f := wasmprocessor.NewFactory()
+	c := f.CreateDefaultConfig().(*wasmprocessor.Config)
+	c.Plugin.Module = filepath.Join(t.TempDir(), "x.wasm")
+	const all = `{"name":"x","signals":["logs","metrics","traces"],"reads":[]}`
+	require.NoError(t, os.WriteFile(c.Plugin.Module, wasmtest.Plugin{Manifest: all}.Module(), 0o600))
+	processortest.VerifyShutdown(t, f, c)
 }
 
 // Processors of one configuration share the plugin, start and end in any order, and each end twice.

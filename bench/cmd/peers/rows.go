@@ -42,7 +42,7 @@ func rows() []row {
 		},
 		{
 			name: "CRI + access log → nop", peer: "peer-accesslog.yaml",
-			obsd: []variant{{name: "file_log, wasm", config: "obsd-accesslog.yaml", floor: 10}},
+			obsd: []variant{{name: "file_log, wasm", config: "obsd-accesslog.yaml", floor: 15}},
 		},
 		{
 			name: "CRI + access log → elasticsearch", peer: "peer-elasticsearch.yaml", sink: true,
