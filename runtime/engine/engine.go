@@ -66,7 +66,7 @@ type Engine struct {
 	mu      sync.Mutex
 	ports   []*Port
 	doomed  []*version // rolled back and not ended yet
-	refusal string // the newest module's
+	refusal string     // the newest module's
 }
 
 func newEngine(id component.ID, set component.TelemetrySettings, c *Config) *Engine {
