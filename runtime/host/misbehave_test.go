@@ -1,11 +1,8 @@
 package host_test
 
 import (
-	"runtime"
 	"slices"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -178,63 +175,4 @@ func TestUsedFuel(t *testing.T) {
 	require.Error(t, err)
 	require.GreaterOrEqual(t, used, first-1)
 	p.Release(t.Context(), inst)
-}
-
-// stall is the longest time that a goroutine which only looks at the clock was held up while work ran.
-func stall(work func()) time.Duration {
-	var done atomic.Bool
-	longest := make(chan time.Duration)
-	go func() {
-		var most time.Duration
-		for last := time.Now(); !done.Load(); {
-			runtime.GC()
-			now := time.Now()
-			most, last = max(most, now.Sub(last)), now
-		}
-		longest <- most
-	}()
-	work()
-	done.Store(true)
-	return <-longest
-}
-
-// While a guest loops, garbage is collected, and no goroutine is held up for 100 ms beyond what the machine does by itself
-// while a good plugin works. A busy machine is given several tries.
-func TestNoStall(t *testing.T) {
-	good := load(t, settings(wasmtest.Plugin{}))
-	for _, m := range misbehaviour {
-		if m.kind != host.KindTimeout {
-			continue
-		}
-		t.Run(m.name, func(t *testing.T) {
-			p := load(t, with(t, settings(m.plugin)))
-			var got, baseline time.Duration
-			for range 10 {
-				start := time.Now()
-				got = stall(func() { overrun(t, p, 5) })
-				took := time.Since(start)
-				baseline = stall(func() {
-					for start := time.Now(); time.Since(start) < took; {
-						require.NoError(t, call(t.Context(), good))
-					}
-				})
-				if got-baseline < 100*time.Millisecond {
-					return
-				}
-			}
-			t.Errorf("held up for %s, without the guest %s", got, baseline)
-		})
-	}
-}
-
-// overrun has a guest use up the most fuel that a call should get, some times.
-func overrun(t *testing.T, p *host.Plugin, times int) {
-	t.Helper()
-	for range times {
-		inst, err := p.Acquire(t.Context())
-		require.NoError(t, err)
-		_, _, err = inst.Process(t.Context(), 0, p.MaxCallFuel())
-		require.Error(t, err)
-		p.Release(t.Context(), inst)
-	}
 }
