@@ -35,6 +35,7 @@ import (
 	"github.com/obsd-io/obsd/exporters/prometheus"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
+	"github.com/obsd-io/obsd/receivers/kubelet"
 	"github.com/obsd-io/obsd/runtime/wasmconnector"
 	"github.com/obsd-io/obsd/runtime/wasmpages"
 	"github.com/obsd-io/obsd/runtime/wasmprocessor"
@@ -48,6 +49,7 @@ func components() (otelcol.Factories, error) {
 		filelog.NewFactory,
 		fluentforwardreceiver.NewFactory,
 		hostmetrics.NewFactory,
+		kubelet.NewFactory,
 		otlpreceiver.NewFactory,
 		prometheusreceiver.NewFactory,
 	)

@@ -1,0 +1,219 @@
+package kubelet
+
+import (
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// metadata is what Pod and Node objects say about a node. It is not changed once it is made. A nil one knows nothing.
+type metadata struct {
+	pods  map[string]*podMeta // by uid
+	order []string            // uids, in the order of the source
+	node  *nodeMeta
+}
+
+// podMeta is what is kept of a Pod object. A nil one knows nothing.
+type podMeta struct {
+	name, namespace, uid string
+	attributes           []label // owner, QoS class, labels and annotations
+	containers           []containerMeta
+	volumes              []volumeMeta
+	resources            resources // of all containers; a figure that one of them lacks is absent
+	over                 bool      // it has succeeded or failed
+}
+
+type label struct{ key, value string }
+
+type containerMeta struct {
+	name, id, image string
+	resources       resources
+	restarts, ready num
+	counts          bool // its requests count: not an init container that ends
+}
+
+// volumeMeta is the type of a volume, as its key in the Pod object is named, and the claim it comes from.
+type volumeMeta struct{ name, kind, claim string }
+
+// nodeMeta is what pods may request of a node.
+type nodeMeta struct{ cpu, memory, storage, pods qty }
+
+// resources are CPUs and bytes.
+type resources struct {
+	cpuRequest, cpuLimit, memoryRequest, memoryLimit, storageRequest, storageLimit qty
+}
+
+// qty is a quantity that may be absent.
+type qty struct {
+	v  float64
+	ok bool
+}
+
+func (q qty) whole() num {
+	if !q.ok || q.v < 0 {
+		return num{}
+	}
+	return num{v: uint64(q.v), ok: true}
+}
+
+func parseQty(s string) qty {
+	q, err := resource.ParseQuantity(s)
+	if err != nil {
+		return qty{}
+	}
+	return qty{v: q.AsApproximateFloat64(), ok: true}
+}
+
+// set takes a request or limit of a resource by its name.
+func (r *resources) set(name string, limit bool, q qty) {
+	switch {
+	case name == "cpu" && limit:
+		r.cpuLimit = q
+	case name == "cpu":
+		r.cpuRequest = q
+	case name == "memory" && limit:
+		r.memoryLimit = q
+	case name == "memory":
+		r.memoryRequest = q
+	case name == "ephemeral-storage" && limit:
+		r.storageLimit = q
+	case name == "ephemeral-storage":
+		r.storageRequest = q
+	}
+}
+
+// sumUp adds the containers' requests and limits up.
+func (p *podMeta) sumUp() {
+	p.resources = resources{}
+	first := true
+	for i := range p.containers {
+		if !p.containers[i].counts {
+			continue
+		}
+		r, t := &p.containers[i].resources, &p.resources
+		for _, e := range [...]struct {
+			to   *qty
+			from qty
+		}{
+			{&t.cpuRequest, r.cpuRequest},
+			{&t.cpuLimit, r.cpuLimit},
+			{&t.memoryRequest, r.memoryRequest},
+			{&t.memoryLimit, r.memoryLimit},
+		} {
+			e.to.v, e.to.ok = e.to.v+e.from.v, e.from.ok && (first || e.to.ok)
+		}
+		first = false
+	}
+}
+
+func (m *metadata) pod(uid string) *podMeta {
+	if m == nil {
+		return nil
+	}
+	return m.pods[uid]
+}
+
+// extra is how many attributes put sets.
+func (p *podMeta) extra() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.attributes)
+}
+
+func (p *podMeta) put(to pcommon.Map) {
+	if p == nil {
+		return
+	}
+	for _, a := range p.attributes {
+		to.PutStr(a.key, a.value)
+	}
+}
+
+func (p *podMeta) total() *resources {
+	if p == nil {
+		return &resources{}
+	}
+	return &p.resources
+}
+
+func (p *podMeta) container(name string) *containerMeta {
+	if p == nil {
+		return nil
+	}
+	for i := range p.containers {
+		if p.containers[i].name == name {
+			return &p.containers[i]
+		}
+	}
+	return nil
+}
+
+func (p *podMeta) volume(name string) volumeMeta {
+	if p == nil {
+		return volumeMeta{}
+	}
+	for _, v := range p.volumes {
+		if v.name == name {
+			return v
+		}
+	}
+	return volumeMeta{}
+}
+
+// ownerAttributes names the workload that a pod belongs to. A ReplicaSet of a Deployment is named after it and the hash
+// of its template; a Job of a CronJob after it and the minute.
+func ownerAttributes(kind, name, templateHash string) []label {
+	switch kind {
+	case "ReplicaSet":
+		out := []label{{"k8s.replicaset.name", name}}
+		if deployment, ok := strings.CutSuffix(name, "-"+templateHash); ok && templateHash != "" {
+			out = append(out, label{"k8s.deployment.name", deployment})
+		}
+		return out
+	case "StatefulSet":
+		return []label{{"k8s.statefulset.name", name}}
+	case "DaemonSet":
+		return []label{{"k8s.daemonset.name", name}}
+	case "Job":
+		out := []label{{"k8s.job.name", name}}
+		if i := strings.LastIndexByte(name, '-'); i > 0 && len(name)-i-1 >= 8 && strings.Trim(name[i+1:], "0123456789") == "" {
+			out = append(out, label{"k8s.cronjob.name", name[:i]})
+		}
+		return out
+	}
+	return nil
+}
+
+// matches says whether one of the patterns fits.
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return glob(p, name) })
+}
+
+// glob says whether a pattern fits, in which * stands for any text.
+func glob(pattern, name string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == name
+	}
+	name, ok := strings.CutPrefix(name, head)
+	for ok {
+		part, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, part)
+		}
+		_, name, ok = strings.Cut(name, part)
+		rest = after
+	}
+	return false
+}
+
+// containerID cuts the runtime from an id: containerd://1234 is 1234.
+func containerID(id string) string {
+	if _, after, ok := strings.Cut(id, "://"); ok {
+		return after
+	}
+	return id
+}
