@@ -33,6 +33,7 @@ import (
 	"github.com/obsd-io/obsd/exporters/elasticsearch"
 	"github.com/obsd-io/obsd/exporters/influxdb"
 	"github.com/obsd-io/obsd/exporters/prometheus"
+	"github.com/obsd-io/obsd/receivers/cadvisor"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
 	"github.com/obsd-io/obsd/receivers/kubelet"
@@ -46,6 +47,7 @@ func components() (otelcol.Factories, error) {
 	var f otelcol.Factories
 	var errs [5]error
 	f.Receivers, f.ReceiverModules, errs[0] = link(
+		cadvisor.NewFactory,
 		filelog.NewFactory,
 		fluentforwardreceiver.NewFactory,
 		hostmetrics.NewFactory,
