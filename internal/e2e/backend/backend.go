@@ -39,7 +39,7 @@ func decide(value string) (wanted bool, reason string) {
 	case "skip":
 		return false, "e2e: skipped, E2E=skip"
 	case "":
-		return false, "e2e: skipped, it needs real servers: run `make test`, or set E2E=run (the first run builds them, about 5 minutes)"
+		return false, "e2e: skipped, it needs real servers: run `make test`, or set E2E=run (the first run builds them, about 15 minutes)"
 	default:
 		return false, ""
 	}

@@ -17,7 +17,7 @@ func TestDecide(t *testing.T) {
 	}{
 		{value: "run", wanted: true},
 		{value: "skip", reason: "e2e: skipped, E2E=skip"},
-		{value: "", reason: "e2e: skipped, it needs real servers: run `make test`, or set E2E=run (the first run builds them, about 5 minutes)"},
+		{value: "", reason: "e2e: skipped, it needs real servers: run `make test`, or set E2E=run (the first run builds them, about 15 minutes)"},
 		{value: "yes"},
 	}
 	for _, tt := range tests {

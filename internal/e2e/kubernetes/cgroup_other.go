@@ -1,0 +1,5 @@
+//go:build !linux
+
+package kubernetes
+
+func cgroupV1() bool { return false }
