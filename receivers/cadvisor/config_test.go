@@ -30,6 +30,17 @@ func TestConfigValues(t *testing.T) {
 	require.NotContains(t, cfg.MetricGroups, "process", "cheap by default")
 	require.False(t, cfg.Scrape.HasValue())
 
+	cfg, err = loadConfig(t, "local.good.yaml")
+	require.NoError(t, err)
+	require.Equal(t, []string{"cpu", "memory", "network", "diskIO", "disk", "process"}, cfg.MetricGroups, "a list takes the default's place")
+	require.Equal(t, []string{"unix:///run/containerd/containerd.sock"}, cfg.RuntimeEndpoints)
+	require.Equal(t, []string{"/"}, cfg.RawCgroups)
+
+	cfg, err = loadConfig(t, "none.good.yaml")
+	require.NoError(t, err)
+	require.Empty(t, cfg.RawCgroups)
+	require.Empty(t, cfg.RuntimeEndpoints)
+
 	cfg, err = loadConfig(t, "api.good.yaml")
 	require.NoError(t, err)
 	require.Equal(t, apiV21, cfg.Scrape.Get().API)

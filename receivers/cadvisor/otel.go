@@ -258,8 +258,8 @@ func (o otelPage) pressure(s *sample) {
 			total uint64
 		}{{"some", psi.Some.Total}, {"full", psi.Full.Total}} {
 			dp := o.point(points)
-			dp.Attributes().PutStr("resource", resource)
-			dp.Attributes().PutStr("kind", k.name)
+			dp.Attributes().PutStr("system.psi.resource", resource)
+			dp.Attributes().PutStr("system.psi.stall_type", k.name)
 			dp.SetDoubleValue(float64(k.total) / 1e6) // the kernel counts microseconds
 		}
 	}
