@@ -34,6 +34,7 @@ import (
 	"github.com/obsd-io/obsd/exporters/influxdb"
 	"github.com/obsd-io/obsd/exporters/prometheus"
 	"github.com/obsd-io/obsd/receivers/cadvisor"
+	"github.com/obsd-io/obsd/processors/k8saggregate"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
 	"github.com/obsd-io/obsd/receivers/kubelet"
@@ -57,6 +58,7 @@ func components() (otelcol.Factories, error) {
 	)
 	f.Processors, f.ProcessorModules, errs[1] = link(
 		batchprocessor.NewFactory,
+		k8saggregate.NewFactory,
 		memorylimiterprocessor.NewFactory,
 		resourceprocessor.NewFactory,
 		wasmprocessor.NewFactory,

@@ -21,15 +21,15 @@ func TestPackageDocs(t *testing.T) {
 	}
 }
 
-// TestComponentsAreLinked checks that components.go lists the folders of receivers and exporters, all of them and no others.
+// TestComponentsAreLinked checks that components.go lists the folders of components, all of them and no others.
 func TestComponentsAreLinked(t *testing.T) {
 	list := read(t, "cmd/obsd/components.go")
 	linked := make(map[string]bool)
-	for _, m := range regexp.MustCompile(`"`+modulePath+`((?:receivers|exporters)/\w+)"`).FindAllStringSubmatch(list, -1) {
+	for _, m := range regexp.MustCompile(`"`+modulePath+`((?:receivers|processors|extensions|exporters)/\w+)"`).FindAllStringSubmatch(list, -1) {
 		linked[m[1]] = true
 		assert.Contains(t, list, path.Base(m[1])+".NewFactory", "components.go imports %s", m[1])
 	}
-	for _, kind := range []string{"receivers", "exporters"} {
+	for _, kind := range []string{"receivers", "processors", "extensions", "exporters"} {
 		factories, err := filepath.Glob(filepath.Join(root, kind, "*", "factory.go"))
 		require.NoError(t, err)
 		for _, f := range factories {

@@ -16,9 +16,11 @@ var layers = []struct {
 	// tests lists what its tests may import besides.
 	tests []string
 }{
-	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector", "runtime/wasmpages"}, nil},
+	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "processors/*", "extensions/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector", "runtime/wasmpages"}, nil},
 	{"cmd/obsd/internal/*", nil, nil},
 	{"receivers/*", nil, []string{"internal/configtest"}},
+	{"processors/*", []string{"internal/heapster"}, []string{"internal/configtest", "internal/kubetest"}},
+	{"extensions/*", []string{"internal/heapster"}, []string{"internal/configtest", "internal/kubetest"}},
 	{"exporters/exportertest", nil, nil},
 	{"exporters/*", nil, []string{"exporters/exportertest", "internal/configtest"}},
 	{"runtime/wasmprocessor", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
@@ -42,6 +44,8 @@ var layers = []struct {
 	{"bench", []string{"bench/*", "internal/*", "internal/e2e/*"}, []string{"*", "*/*"}},
 	{"bench/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
 	{"bench/cmd/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
+	{"internal/heapster", nil, []string{"internal/kubetest"}},
+	{"internal/kubetest", nil, nil},
 	{"internal/guest", []string{"internal/guest/*"}, nil},
 	{"internal/guest/cmd/*", []string{"internal/guest/*"}, nil},
 	{"internal/*", []string{"runtime/*", "sdk", "sdk/sdktest", "plugins/builtin", "internal/*"}, []string{"internal/e2e/*"}},
@@ -50,7 +54,7 @@ var layers = []struct {
 	{"internal/e2e/cmd/*", []string{"internal/*", "internal/e2e/*", "internal/guest/*"}, nil},
 }
 
-// TestLayers checks that imports go one way: cmd → receivers | exporters | runtime/wasm… → runtime/… → runtime/abi ← sdk
+// TestLayers checks that imports go one way: cmd → receivers | processors | extensions | exporters | runtime/wasm… → runtime/… → runtime/abi ← sdk
 // ← plugins, examples; and that siblings do not import each other.
 func TestLayers(t *testing.T) {
 	for _, env := range [][]string{nil, {"GOOS=wasip1", "GOARCH=wasm"}} {
