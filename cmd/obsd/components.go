@@ -34,6 +34,7 @@ import (
 	"github.com/obsd-io/obsd/exporters/influxdb"
 	"github.com/obsd-io/obsd/exporters/prometheus"
 	"github.com/obsd-io/obsd/receivers/cadvisor"
+	"github.com/obsd-io/obsd/extensions/model"
 	"github.com/obsd-io/obsd/processors/k8saggregate"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
@@ -82,6 +83,7 @@ func components() (otelcol.Factories, error) {
 		bearertokenauthextension.NewFactory,
 		filestorage.NewFactory,
 		healthcheckextension.NewFactory,
+		model.NewFactory,
 		pprofextension.NewFactory,
 		wasmpages.NewFactory,
 		zpagesextension.NewFactory,
