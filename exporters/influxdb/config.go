@@ -28,6 +28,7 @@ const (
 	SchemaTelegrafPrometheusV1 = "telegraf-prometheus-v1"
 	SchemaTelegrafPrometheusV2 = "telegraf-prometheus-v2"
 	SchemaOTelV1               = "otel-v1"
+	SchemaHeapster             = "heapster"
 )
 
 // Values of `log_attributes`.
@@ -71,7 +72,7 @@ type Config struct {
 	// PayloadMaxBytes is the largest size of one request before compression.
 	PayloadMaxBytes int `mapstructure:"payload_max_bytes"`
 
-	// MetricsSchema says how a metric becomes lines: telegraf-prometheus-v1, telegraf-prometheus-v2 or otel-v1.
+	// MetricsSchema says how a metric becomes lines: telegraf-prometheus-v1, telegraf-prometheus-v2, otel-v1 or heapster.
 	MetricsSchema string `mapstructure:"metrics_schema"`
 
 	// IntegerFields writes the integer values of metrics as integers, as the Collector's contrib exporter does. Without
@@ -128,7 +129,7 @@ func (c *Config) Validate() error {
 		c.validateEndpoint(),
 		c.validateTarget(),
 		oneOf("precision", c.Precision, PrecisionNanoseconds, PrecisionMicroseconds, PrecisionMilliseconds, PrecisionSeconds),
-		oneOf("metrics_schema", c.MetricsSchema, SchemaTelegrafPrometheusV1, SchemaTelegrafPrometheusV2, SchemaOTelV1),
+		oneOf("metrics_schema", c.MetricsSchema, SchemaTelegrafPrometheusV1, SchemaTelegrafPrometheusV2, SchemaOTelV1, SchemaHeapster),
 		oneOf("log_attributes", c.LogAttributes, LogAttributesJSON, LogAttributesFields, LogAttributesNone),
 		positive("payload_max_lines", c.PayloadMaxLines),
 		positive("payload_max_bytes", c.PayloadMaxBytes),

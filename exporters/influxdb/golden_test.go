@@ -193,6 +193,7 @@ func TestGoldenMetrics(t *testing.T) {
 		"metrics.telegraf-prometheus-v1.integers.lp": func(c *Config) { c.IntegerFields = true },
 		"metrics.telegraf-prometheus-v2.lp":          func(c *Config) { c.MetricsSchema = SchemaTelegrafPrometheusV2 },
 		"metrics.otel-v1.lp":                         func(c *Config) { c.MetricsSchema = SchemaOTelV1 },
+		"metrics.heapster.lp":                        func(c *Config) { c.MetricsSchema = SchemaHeapster },
 		"metrics.ms.few-tags.lp": func(c *Config) {
 			c.Precision = PrecisionMilliseconds
 			c.ResourceTags = ResourceTags{Include: []string{"*.name", "process.*"}, Exclude: []string{"service.*"}}

@@ -293,7 +293,7 @@ func (o odd) logs() plog.Logs {
 func pushOdd(t *testing.T, seed uint64) {
 	o := odd{rand.New(rand.NewPCG(seed, 1))}
 	e := newTestExporter(t, func(c *Config) {
-		c.MetricsSchema = []string{SchemaTelegrafPrometheusV1, SchemaTelegrafPrometheusV2, SchemaOTelV1}[o.IntN(3)]
+		c.MetricsSchema = []string{SchemaTelegrafPrometheusV1, SchemaTelegrafPrometheusV2, SchemaOTelV1, SchemaHeapster}[o.IntN(4)]
 		c.IntegerFields = o.IntN(2) == 0
 		c.LogAttributes = []string{LogAttributesJSON, LogAttributesFields, LogAttributesNone}[o.IntN(3)]
 		c.LogRecordDimensions = append(c.LogRecordDimensions, "a", "body", "severity_text", "trace_id", "time")

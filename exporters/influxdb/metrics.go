@@ -83,6 +83,8 @@ func (b *batch) place(m pmetric.Metric, v1Field string) (measurement, field stri
 	case b.e.schema == SchemaOTelV1:
 		name := m.Name() + "_" + m.Unit() + "_" + strings.ToLower(m.Type().String())
 		return b.tags.measurement(name), ""
+	case b.e.schema == SchemaHeapster && (v1Field == "gauge" || v1Field == "counter"):
+		return b.tags.measurement(m.Name()), "value"
 	}
 	return b.tags.measurement(m.Name()), v1Field
 }
