@@ -46,7 +46,7 @@ func testCadvisor(t *testing.T, c *cluster) {
 	ids := collected(t, out, "k8s.pod.name", "container.id", "container.image.name", "container.image.tags", "container.runtime.name")
 	id, err := c.Kubectl(t.Context(), "get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
 	require.NoError(t, err)
-	require.Contains(t, ids, "web/"+strings.TrimPrefix(id, "containerd://")+`/e2e.local/busybox/["1"]/`)
+	require.Contains(t, ids, "web/"+strings.TrimPrefix(id, "containerd://")+`/e2e.local/busybox/["1"]/containerd`)
 }
 
 // testCadvisorAsNobody runs obsd as a user without rights: it reads what it can, and says what it cannot.

@@ -34,12 +34,14 @@ func TestKubernetes(t *testing.T) {
 	require.NoError(t, err)
 	c.binary = c.Inside(t, c.outside)
 	require.NoError(t, c.Apply(t.Context(), kubernetesPods))
-	_, err = c.Kubectl(t.Context(), "wait", "--for=condition=Ready", "pod/web", "pod/busy", "--timeout=60s")
+	_, err = c.Kubectl(t.Context(), "wait", "--for=condition=Ready", "pod/web", "pod/busy", "pod/fragile", "--timeout=60s")
 	require.NoError(t, err)
 	tests := map[string]func(*testing.T, *cluster){
 		"cadvisor":            testCadvisor,
 		"cadvisor as nobody":  testCadvisorAsNobody,
 		"cadvisor Prometheus": testCadvisorPrometheus,
+		"kubelet":             testKubelet,
+		"kubelet restarts":    testKubeletRestarts,
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +51,7 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
-// kubernetesPods are one with an address of its own, and one in the node's network that uses CPU.
+// kubernetesPods are one with an address of its own, one in the node's network that uses CPU, and one to be killed.
 const kubernetesPods = `
 apiVersion: v1
 kind: List
@@ -65,6 +67,7 @@ items:
       image: e2e.local/busybox:1
       imagePullPolicy: Never
       command: [/bin/sh, -c, 'mkdir -p /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www']
+      livenessProbe: {exec: {command: [/bin/true]}, periodSeconds: 1}
       resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 32Mi}}
 - apiVersion: v1
   kind: Pod
@@ -79,6 +82,14 @@ items:
       imagePullPolicy: Never
       command: [/bin/sh, -c, 'while true; do for i in 1 2 3 4 5 6 7 8 9; do :; done; usleep 1000; done']
       resources: {limits: {cpu: 100m}}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: fragile, namespace: default}
+  spec:
+    nodeName: node1
+    terminationGracePeriodSeconds: 1
+    containers:
+    - {name: main, image: "e2e.local/busybox:1", imagePullPolicy: Never, command: [/bin/sleep, "100000"]}
 `
 
 // start runs obsd inside the cluster on a file of testdata. Its file exporter writes to OUT, whose path is returned.

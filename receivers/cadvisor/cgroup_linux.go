@@ -162,26 +162,40 @@ func firstProcess(paths map[string]string) int {
 }
 
 // oomKills is how many processes the kernel has killed for want of memory, which it counts in a file of the cgroup.
-func oomKills(paths map[string]string, v2 bool) uint64 {
-	dir, file := paths["memory"], "memory.oom_control"
+func oomKills(paths map[string]string, v2 bool) (uint64, bool) {
 	if v2 {
-		dir, file = paths[""], "memory.events"
+		return counterIn(paths[""], "memory.events", "oom_kill ")
 	}
+	return counterIn(paths["memory"], "memory.oom_control", "oom_kill ")
+}
+
+// hierarchicalFaults puts the page faults of the cgroups below in, which the library leaves out of cgroup v1's.
+func hierarchicalFaults(dir string, m *info.MemoryStats) {
+	if m == nil {
+		return
+	}
+	if n, ok := counterIn(dir, "memory.stat", "total_pgfault "); ok {
+		m.ContainerData.Pgfault, m.HierarchicalData.Pgfault = n, n
+	}
+	if n, ok := counterIn(dir, "memory.stat", "total_pgmajfault "); ok {
+		m.ContainerData.Pgmajfault, m.HierarchicalData.Pgmajfault = n, n
+	}
+}
+
+// counterIn is the number behind a word at the start of a line of a cgroup's file.
+func counterIn(dir, file, word string) (uint64, bool) {
 	if dir == "" {
-		return 0
+		return 0, false
 	}
 	b, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	for line := range bytes.Lines(b) {
-		if value, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
+		if value, ok := bytes.CutPrefix(line, []byte(word)); ok {
 			n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return n
+			return n, err == nil
 		}
 	}
-	return 0
+	return 0, false
 }

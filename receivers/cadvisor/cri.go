@@ -27,6 +27,7 @@ type criRuntime struct {
 	url  string
 	conn *grpc.ClientConn
 	api  cri.RuntimeServiceClient
+	name string // what it calls itself: containerd, cri-o
 }
 
 func newCRI(url, socket string) (*criRuntime, error) {
@@ -45,6 +46,13 @@ func (r *criRuntime) close() error { return r.conn.Close() }
 // list asks for what runs, so that the answer does not grow with what has ended.
 func (r *criRuntime) list(ctx context.Context) (inventory, error) {
 	inv := inventory{containers: map[string]identity{}, pods: map[string]identity{}}
+	if r.name == "" {
+		version, err := r.api.Version(ctx, &cri.VersionRequest{})
+		if err != nil {
+			return inv, fmt.Errorf("ask for its version: %w", err)
+		}
+		r.name = version.GetRuntimeName()
+	}
 	sandboxes, err := r.api.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{
 		Filter: &cri.PodSandboxFilter{State: &cri.PodSandboxStateValue{State: cri.PodSandboxState_SANDBOX_READY}},
 	})
@@ -67,7 +75,7 @@ func (r *criRuntime) list(ctx context.Context) (inventory, error) {
 	}
 	for _, c := range containers.GetContainers() {
 		who := fromLabels(c.GetLabels())
-		who.created = nanoseconds(c.GetCreatedAt())
+		who.created, who.runtime = nanoseconds(c.GetCreatedAt()), r.name
 		if who.container == "" {
 			who.container = c.GetMetadata().GetName()
 		}

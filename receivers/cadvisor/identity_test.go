@@ -28,6 +28,11 @@ type criServer struct {
 	failing bool
 }
 
+// Version implements the runtime interface.
+func (s *criServer) Version(context.Context, *cri.VersionRequest) (*cri.VersionResponse, error) {
+	return &cri.VersionResponse{RuntimeName: "containerd"}, nil
+}
+
 // ListPodSandbox implements the runtime interface.
 func (s *criServer) ListPodSandbox(context.Context, *cri.ListPodSandboxRequest) (*cri.ListPodSandboxResponse, error) {
 	s.asked++
@@ -81,7 +86,7 @@ func TestCRI(t *testing.T) {
 	require.Equal(t, inventory{
 		containers: map[string]identity{
 			sandboxID: {podUID: uid, podName: "web-1", namespace: "shop", sandbox: true, created: time.Unix(0, 1e18)},
-			id:        {podUID: uid, podName: "web-1", namespace: "shop", container: "nginx", image: "nginx", imageTag: "1.27", created: time.Unix(0, 2e18)},
+			id:        {podUID: uid, podName: "web-1", namespace: "shop", container: "nginx", image: "nginx", imageTag: "1.27", runtime: "containerd", created: time.Unix(0, 2e18)},
 		},
 		pods: map[string]identity{uid: {podUID: uid, podName: "web-1", namespace: "shop", sandbox: true, created: time.Unix(0, 1e18)}},
 	}, inv)

@@ -173,7 +173,7 @@ func (l *local) sample(p place, pid int, now time.Time) (sample, error) {
 		c = &cgroup{paths: existing(common.MakeCgroupPaths(l.mounts, p.path), p.kind)}
 		l.cgroups[p.path] = c
 	}
-	s := sample{place: p, identity: l.names.of(p), psi: l.v2}
+	s := sample{place: p, identity: l.names.of(p), psi: l.v2, own: true}
 	stats, dropped, err := c.read(l, p, pid)
 	if err != nil {
 		return s, err
@@ -204,8 +204,12 @@ func (l *local) complete(s *sample) {
 		common.AssignDeviceNamesToDiskStats((*common.MachineInfoNamer)(l.host.machine), s.stats.DiskIo)
 	}
 	s.spec.HasNetwork = s.hasNetwork()
+	paths := l.cgroups[s.path].paths
 	if l.metrics.Has(container.OOMMetrics) {
-		s.stats.OOMEvents = oomKills(l.cgroups[s.path].paths, l.v2)
+		s.stats.OOMEvents, s.oom = oomKills(paths, l.v2)
+	}
+	if !l.v2 && s.kind != containerKind {
+		hierarchicalFaults(paths["memory"], s.stats.Memory)
 	}
 	if s.created.IsZero() {
 		s.created = s.spec.CreationTime

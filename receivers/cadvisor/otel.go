@@ -177,7 +177,7 @@ func (o otelPage) memory(s *sample) {
 	if m.Swap > 0 && m.Swap < unlimited {
 		o.gauge("memory.swap.usage", "By", "Swap in use.", m.Swap)
 	}
-	if s.stats.OOMEvents > 0 {
+	if s.oom || s.stats.OOMEvents > 0 {
 		o.point(o.counter("memory.oom_kills", "{process}", "Processes that the kernel killed for want of memory.")).SetIntValue(int64(s.stats.OOMEvents))
 	}
 }
@@ -241,8 +241,13 @@ func (o otelPage) processes(s *sample) {
 	if p == nil {
 		return
 	}
+	if p.ThreadsCurrent > 0 { // the kernel counts them, those of the cgroups below too
+		o.gauge("thread.count", "{thread}", "Threads.", p.ThreadsCurrent)
+	}
+	if s.own && (s.kind == podKind || s.kind == rootKind) { // whose processes are in the cgroups below
+		return
+	}
 	o.gauge("process.count", "{process}", "Processes.", p.ProcessCount)
-	o.gauge("thread.count", "{thread}", "Threads.", p.ThreadsCurrent)
 	o.gauge("open_file_descriptor.count", "{file_descriptor}", "Open file descriptors of all processes.", p.FdCount)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/cadvisor/lib/container"
 	"github.com/google/cadvisor/lib/metrics"
@@ -48,9 +49,10 @@ func (w *prometheusWriter) write(samples []sample, machine *info.MachineInfo) (p
 	families, err := w.registry.Gather()
 	out := pmetric.NewMetrics()
 	sm := appendScope(out, w.node, w.version)
+	now := pcommon.NewTimestampFromTime(time.Now())
 	for _, f := range families {
 		if w.provider.psi || !strings.HasPrefix(f.GetName(), "container_pressure_") {
-			appendFamily(sm.Metrics(), f, 0)
+			appendFamily(sm.Metrics(), f, now)
 		}
 	}
 	if err != nil {

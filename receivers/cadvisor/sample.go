@@ -14,6 +14,10 @@ type sample struct {
 	stats *info.ContainerStats
 	// psi says that the figures of pressure are real: without them the kernel's zeros would look like no pressure.
 	psi bool
+	// oom says that the count of processes killed for want of memory was read, even if it is zero.
+	oom bool
+	// own says that processes and open files are counted for the cgroup itself, not for those below it.
+	own bool
 }
 
 // source reads figures. It is used by one goroutine at a time, all but processes.
@@ -25,7 +29,7 @@ type source interface {
 	close() error
 }
 
-// usage is whether something was told at all.
+// hasNetwork says whether any interface was read.
 func (s *sample) hasNetwork() bool {
 	return s.stats.Network != nil && len(s.stats.Network.Interfaces) > 0
 }
