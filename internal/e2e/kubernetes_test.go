@@ -42,6 +42,8 @@ func TestKubernetes(t *testing.T) {
 		"cadvisor Prometheus": testCadvisorPrometheus,
 		"kubelet":             testKubelet,
 		"kubelet restarts":    testKubeletRestarts,
+		"kubectl top":         testKubectlTop,
+		"cadvisor processes":  testCadvisorProcesses,
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, func(t *testing.T) {

@@ -99,6 +99,12 @@ items:
 	return strings.TrimSpace(token), err
 }
 
+// ServerCertificate is a certificate and its key, signed by [Cluster.CA], for a server of the test that listens on the node
+// and is the Service "obsd" of the namespace "default".
+func (c *Cluster) ServerCertificate() (cert, key string) {
+	return filepath.Join(c.state, "pki", "server.crt"), filepath.Join(c.state, "pki", "server.key")
+}
+
 // Client is an HTTP client in the cluster's network that trusts its certificates and sends the token, if there is one.
 func (c *Cluster) Client(token string) (*http.Client, error) {
 	pem, err := os.ReadFile(c.CA)

@@ -48,6 +48,7 @@ func writeKeys(state string) error {
 		{"kubelet", pkix.Name{CommonName: Node}, x509.ExtKeyUsageServerAuth, []string{Node, "localhost"}, []string{"127.0.0.1", IP}},
 		{"kubelet-client", pkix.Name{CommonName: "apiserver-kubelet-client", Organization: []string{"system:masters"}}, x509.ExtKeyUsageClientAuth, nil, nil},
 		{"front-proxy", pkix.Name{CommonName: "front-proxy"}, x509.ExtKeyUsageClientAuth, nil, nil},
+		{"server", pkix.Name{CommonName: "obsd"}, x509.ExtKeyUsageServerAuth, []string{"localhost", "obsd.default.svc"}, []string{"127.0.0.1", IP}},
 	} {
 		if err := ca.issue(c.name, c.subject, c.usage, c.dns, c.ips); err != nil {
 			return fmt.Errorf("make keys: %s: %w", c.name, err)
