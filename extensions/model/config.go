@@ -115,6 +115,18 @@ func (c *Config) guarded() bool {
 	return c.HTTP.Auth.HasValue() || c.HTTP.TLS.HasValue() && c.HTTP.TLS.Get().ClientCAFile != ""
 }
 
+// floatNames are those of metrics that were no whole numbers.
+func floatNames() map[string]bool {
+	names := make(map[string]bool)
+	for _, list := range heapster.Table() {
+		for _, m := range list {
+			names[m.Name] = names[m.Name] || m.Float
+			names[m.Rate] = true
+		}
+	}
+	return names
+}
+
 // metricNames are all names that the model may hold, sorted.
 func metricNames() []string {
 	var names []string

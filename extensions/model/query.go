@@ -53,19 +53,20 @@ func (s *store) values(key string, q query) (result, outcome) {
 	}
 	outcome := noMetric
 	number := s.number(q.name)
-	for i := range o.series {
-		held := &o.series[i]
-		switch {
-		case int(held.name) != number:
-		case held.label != q.label:
+	o.find(number, func(w *window, series int, label string) {
+		if label != q.label {
 			if outcome == noMetric {
 				outcome = otherLabels
 			}
-		default:
-			outcome = found
-			held.between(q.start, q.end, func(p point) { r.add(p, held.float) })
+			return
 		}
-	}
+		outcome = found
+		w.each(series, func(p point) {
+			if p.at >= q.start && p.at <= q.end {
+				r.add(p, s.float[number])
+			}
+		})
+	})
 	return r, outcome
 }
 
@@ -86,10 +87,12 @@ func (s *store) metrics(key string) ([]string, bool) {
 	if o == nil {
 		return nil, false
 	}
-	names := make([]string, 0, len(o.series))
-	for i := range o.series {
-		names = append(names, s.names[o.series[i].name])
-	}
+	names := []string{}
+	o.windows(func(w *window) {
+		for _, e := range w.series {
+			names = append(names, s.names[e.name])
+		}
+	})
 	slices.Sort(names)
 	return slices.Compact(names), true
 }
@@ -99,11 +102,7 @@ func (s *store) labels(key, name string) (labels []string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if o := s.objects[key]; o != nil {
-		for i := range o.series {
-			if s.names[o.series[i].name] == name {
-				labels = append(labels, o.series[i].label)
-			}
-		}
+		o.find(s.number(name), func(_ *window, _ int, label string) { labels = append(labels, label) })
 	}
 	slices.Sort(labels)
 	return labels
@@ -163,14 +162,8 @@ func (s *store) usages(now time.Time, choose func(*object) bool) []usage {
 				u.labels = pod.labels
 			}
 		}
-		for i := range o.series {
-			switch int(o.series[i].name) {
-			case cpu:
-				u.setCPU(&o.series[i])
-			case memory:
-				u.setMemory(&o.series[i])
-			}
-		}
+		o.find(cpu, func(w *window, series int, _ string) { u.setCPU(w.last(series)) })
+		o.find(memory, func(w *window, series int, _ string) { u.setMemory(w.last(series)) })
 		if u.hasCPU || u.hasMemory {
 			list = append(list, u)
 		}
@@ -191,16 +184,20 @@ func sameKind(a, b usage) int {
 }
 
 // setCPU takes the rate, with the time over which it was measured.
-func (u *usage) setCPU(r *series) {
-	last := r.last()
+func (u *usage) setCPU(last point, before int64) {
+	if last.at == 0 {
+		return
+	}
 	u.cpu, u.hasCPU, u.at = last.value, true, time.Unix(0, last.at)
-	if r.count > 1 {
-		u.window = time.Duration(last.at - r.at(int(r.count)-2).at)
+	if before != 0 {
+		u.window = time.Duration(last.at - before)
 	}
 }
 
-func (u *usage) setMemory(r *series) {
-	last := r.last()
+func (u *usage) setMemory(last point, _ int64) {
+	if last.at == 0 {
+		return
+	}
 	u.memory, u.hasMemory = last.value, true
 	if !u.hasCPU {
 		u.at = time.Unix(0, last.at)

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -19,12 +20,12 @@ const settle = 500 * time.Millisecond
 // store is the window of values. Readers may be many, and see a batch as a whole or not at all.
 //
 //	objects ──► object "namespace:shop/pod:cart"
-//	              └─ series ──► name 12, label "", ring of (time, value)
-//	                            name 31, label "Volume:data", ring …
+//	              ├─ short ──► window of all series but
+//	              └─ long ───► those of window_metrics
 type store struct {
 	window, short, resolution time.Duration
 	names                     []string // by the number that a series has, sorted
-	long                      []bool   // whether the series of a name are kept for the window
+	long, float               []bool   // of a name: whether its series are kept for the window, and are no whole numbers
 	maxSeries                 int
 
 	mu         sync.RWMutex
@@ -44,8 +45,9 @@ type object struct {
 	key    string
 	labels map[string]string
 	seen   time.Time
-	newest int64
-	series []series
+	// resources are the values of the label resource_id that its series have.
+	resources   []string
+	short, long window
 }
 
 func newStore(c *Config) *store {
@@ -54,7 +56,9 @@ func newStore(c *Config) *store {
 		names: metricNames(), translator: heapster.NewTranslator(c.MaxSeries),
 		objects: make(map[string]*object), reports: make(map[string]time.Time),
 	}
+	floats := floatNames()
 	for _, name := range s.names {
+		s.float = append(s.float, floats[name])
 		s.long = append(s.long, slices.Contains(c.WindowMetrics, name))
 	}
 	return s
@@ -145,40 +149,66 @@ func (o *object) update(from *heapster.Object, attributes pcommon.Map) {
 // put adds a value to its series. It reports false where there is no room for a new series.
 func (s *store) put(o *object, p *heapster.Point) bool {
 	number := s.number(p.Name)
-	at := p.Time.AsTime().UnixNano()
-	o.newest = max(o.newest, at)
-	for i := range o.series {
-		if r := &o.series[i]; int(r.name) == number && r.label == p.Label {
-			r.add(point{at, p.Value}, s.resolution, s.window)
-			return true
-		}
-	}
-	if s.series >= s.maxSeries {
-		return false
-	}
-	s.series++
-	keep := s.short
+	w, span := &o.short, s.short
 	if s.long[number] {
-		keep = s.window
+		w, span = &o.long, s.window
 	}
-	r := series{name: uint16(number), float: p.Float, label: strings.Clone(p.Label), points: make([]point, capacity(keep, s.resolution))}
-	r.add(point{at, p.Value}, s.resolution, s.window)
-	o.series = append(o.series, r)
+	e := entry{name: uint16(number), label: o.label(p.Label)}
+	i := w.find(e)
+	if i < 0 {
+		if s.series >= s.maxSeries {
+			return false
+		}
+		s.series++
+		i = w.add(e, capacity(span, s.resolution))
+	}
+	w.put(i, point{p.Time.AsTime().UnixNano(), p.Value}, s.resolution, span)
 	return true
 }
 
-// sweep lets go of objects and series that have not been heard of for a window.
+// label is the number of a label among the object's.
+func (o *object) label(text string) uint16 {
+	i := slices.Index(o.resources, text)
+	if i < 0 {
+		i = len(o.resources)
+		o.resources = append(o.resources, strings.Clone(text))
+	}
+	return uint16(min(i, math.MaxUint16))
+}
+
+// windows calls yield for each window of an object.
+func (o *object) windows(yield func(w *window)) {
+	yield(&o.short)
+	yield(&o.long)
+}
+
+// find calls yield for each series of an object that has a name.
+func (o *object) find(number int, yield func(w *window, series int, label string)) {
+	o.windows(func(w *window) {
+		for i, e := range w.series {
+			if int(e.name) == number {
+				yield(w, i, o.resources[e.label])
+			}
+		}
+	})
+}
+
+// sweep lets go of what has not been heard of for as long as it is kept.
 func (s *store) sweep(now time.Time) {
 	s.swept = now
 	for key, o := range s.objects {
-		if now.Sub(o.seen) > s.window {
-			s.series -= len(o.series)
-			delete(s.objects, key)
-			continue
+		silent := now.Sub(o.seen)
+		if silent > s.short {
+			s.series -= len(o.short.series)
+			o.short = window{}
+		} else {
+			s.series -= o.short.compact()
 		}
-		before := len(o.series)
-		o.series = slices.DeleteFunc(o.series, func(r series) bool { return o.newest-r.last().at > int64(s.window) })
-		s.series -= before - len(o.series)
+		s.series -= o.long.compact()
+		if silent > s.window || len(o.short.series)+len(o.long.series) == 0 {
+			s.series -= len(o.long.series)
+			delete(s.objects, key)
+		}
 	}
 	for node, at := range s.reports {
 		if now.Sub(at) > s.window {

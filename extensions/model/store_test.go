@@ -20,22 +20,21 @@ func newTestStore(change func(*Config)) *store {
 	return newStore(c)
 }
 
-// times writes the values of a series as seconds after begin.
-func times(r *series) (out []int) {
-	for i := range int(r.count) {
-		out = append(out, int(time.Duration(r.at(i).at-begin.UnixNano())/time.Second))
-	}
+// times writes the times of a series as seconds after begin.
+func times(w *window) (out []int) {
+	w.each(0, func(p point) { out = append(out, int(time.Duration(p.at-begin.UnixNano())/time.Second)) })
 	return out
 }
 
 func TestRing(t *testing.T) {
-	f := func(resolution, window time.Duration, after []int, want ...int) {
+	f := func(resolution, span time.Duration, after []int, want ...int) {
 		t.Helper()
-		r := series{points: make([]point, capacity(window, resolution))}
+		var w window
+		w.add(entry{}, capacity(span, resolution))
 		for _, s := range after {
-			r.add(point{begin.Add(time.Duration(s) * time.Second).UnixNano(), float64(s)}, resolution, window)
+			w.put(0, point{begin.Add(time.Duration(s) * time.Second).UnixNano(), float64(s)}, resolution, span)
 		}
-		require.Equal(t, want, times(&r))
+		require.Equal(t, want, times(&w))
 	}
 	every := func(step, until int) (list []int) {
 		for s := 0; s <= until; s += step {
@@ -43,13 +42,14 @@ func TestRing(t *testing.T) {
 		}
 		return list
 	}
-	const resolution, window = 30 * time.Second, 2 * time.Minute
-	f(resolution, window, every(30, 90), 0, 30, 60, 90)
-	f(resolution, window, every(30, 240), 60, 90, 120, 150, 180, 210, 240)
-	f(resolution, window, every(10, 130), 0, 30, 60, 90, 120, 130)
-	f(resolution, window, []int{0, 29, 61, 90}, 0, 29, 61, 90) // a receiver with jitter
-	f(resolution, window, []int{0, 30, 30, 60, 45, 90}, 0, 30, 60, 90)
-	f(resolution, window, []int{1000, 1030, 0, 30}, 0, 30) // the clock was set back
+	const resolution, span = 30 * time.Second, 2 * time.Minute
+	f(resolution, span, every(30, 90), 0, 30, 60, 90)
+	f(resolution, span, every(30, 240), 60, 90, 120, 150, 180, 210, 240)
+	f(resolution, span, every(10, 130), 20, 50, 80, 110, 130)
+	f(resolution, span, every(1, 100), 22, 45, 68, 91, 100)
+	f(resolution, span, []int{0, 29, 61, 90}, 0, 29, 61, 90) // a receiver with jitter
+	f(resolution, span, []int{0, 30, 30, 60, 45, 90}, 0, 30, 60, 90)
+	f(resolution, span, []int{1000, 1030, 0, 30}, 0, 30) // the clock was set back
 }
 
 // TestWindows checks how long values are kept.
@@ -137,10 +137,29 @@ func TestSeriesEnd(t *testing.T) {
 		s.consume(kubetest.NewBatch(at).Pod("n1", "shop", "a", "k8s.volume.name", volume).Int("k8s.volume.capacity", 1).Metrics, at)
 	}
 	put(begin, "old")
-	put(begin.Add(16*time.Minute), "new")
-	put(begin.Add(17*time.Minute), "new")
+	for i := range 10 {
+		put(begin.Add(16*time.Minute+time.Duration(i)*30*time.Second), "new")
+	}
 	o := s.objects[heapster.PodKey("shop", "a")]
-	require.Len(t, o.series, 1)
-	require.Equal(t, "Volume:new", o.series[0].label)
+	require.Len(t, o.short.series, 1)
+	require.Equal(t, "Volume:new", o.resources[o.short.series[0].label])
 	require.Equal(t, 1, s.series)
+}
+
+// TestMissingValues checks that metrics of an object which come in some reports only have values of those only.
+func TestMissingValues(t *testing.T) {
+	s := newTestStore(nil)
+	for i := range 4 {
+		at := begin.Add(time.Duration(i) * 30 * time.Second)
+		b := kubetest.NewBatch(at).Node("n1").Gauge("k8s.node.cpu.time", 1)
+		if i%2 == 1 {
+			b.Int("k8s.node.memory.rss", int64(i))
+		}
+		s.consume(b.Metrics, at)
+	}
+	r, outcome := s.values("node:n1", query{name: "memory/rss", end: 1 << 62})
+	require.Equal(t, found, outcome)
+	require.Len(t, r.Metrics, 2)
+	require.Equal(t, []uint64{1, 3}, []uint64{r.Metrics[0].Value, r.Metrics[1].Value})
+	require.True(t, r.Latest.Equal(begin.Add(90*time.Second)))
 }

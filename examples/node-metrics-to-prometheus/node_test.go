@@ -1,0 +1,94 @@
+// Package node holds the tests of this example.
+package node
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/obsd-io/obsd/internal/e2e/backend"
+	"github.com/obsd-io/obsd/internal/e2e/daemon"
+	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/kubetest"
+)
+
+// TestExample runs: KUBELET_AUTH=none KUBELET_METADATA=kubelet obsd --config obsd.yaml; and has a Prometheus scrape it.
+func TestExample(t *testing.T) {
+	backend.Need(t)
+	binary, err := daemon.Binary(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
+	kubelet := httptest.NewServer(kubetest.Kubelet())
+	defer kubelet.Close()
+	config, err := os.ReadFile("obsd.yaml")
+	require.NoError(t, err)
+	scrape, err := process.FreeAddr()
+	require.NoError(t, err)
+
+	d, err := daemon.Start(t.Context(), daemon.Settings{
+		Binary: binary,
+		Config: string(config),
+		Env: []string{
+			"KUBELET_AUTH=none", "KUBELET_METADATA=kubelet", "KUBELET_ENDPOINT=" + kubelet.URL, "INTERVAL=1s", "SCRAPE=" + scrape,
+		},
+		Dir: t.TempDir(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, d.Stop(time.Minute))
+		if t.Failed() {
+			t.Log(d.Log())
+		}
+	})
+	require.NoError(t, prom.AddTarget(scrape, nil))
+	for query, want := range map[string]float64{
+		`k8s_node_memory_working_set_bytes{k8s_node_name="node1"}`:                  393441280,
+		`k8s_pod_cpu_request{k8s_pod_name="logger",k8s_node_name="node1"}`:          0.05,
+		`k8s_node_memory_limit_bytes`:                                               32 << 20,
+		`k8s_namespace_memory_request_bytes{k8s_namespace_name="default"}`:          16 << 20,
+		`container_memory_working_set_bytes{k8s_container_name="partial"}`:          544768,
+		`round(k8s_pod_cpu_usage{k8s_pod_name="web"} / 0.25)`:                       1,
+		`sum by (k8s_namespace_name) (k8s_pod_memory_working_set_bytes) > bool 1e6`: 1,
+	} {
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			samples, err := prom.Query(t.Context(), query)
+			require.NoError(c, err)
+			require.Len(c, samples, 1, query)
+			require.InDelta(c, want, samples[0].Value, 1e-9, query)
+		}, time.Minute, 100*time.Millisecond)
+	}
+}
+
+// TestRules has Prometheus's own parser read the rules.
+func TestRules(t *testing.T) {
+	groups, errs := rulefmt.ParseFile("rules.yaml", false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	require.Empty(t, errs)
+	text, err := os.ReadFile("rules_test.yaml")
+	require.NoError(t, err)
+	for _, group := range groups.Groups {
+		for _, rule := range group.Rules {
+			if rule.Alert != "" {
+				require.Regexp(t, `alertname: `+regexp.QuoteMeta(rule.Alert)+`\b`, string(text), "no test lets it fire")
+			}
+		}
+	}
+}
+
+// TestRulesByPromtool runs: promtool check rules rules.yaml; promtool test rules rules_test.yaml
+func TestRulesByPromtool(t *testing.T) {
+	promtool := backend.Promtool(t)
+	for _, args := range [][]string{{"check", "rules", "--lint-fatal", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
+		out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
