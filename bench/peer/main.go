@@ -12,6 +12,8 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/influxdbexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kubeletstatsreceiver"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
@@ -39,7 +41,9 @@ func main() {
 }
 
 func factories() (otelcol.Factories, error) {
-	receivers, errReceivers := otelcol.MakeFactoryMap[receiver.Factory](filelogreceiver.NewFactory())
+	receivers, errReceivers := otelcol.MakeFactoryMap[receiver.Factory](
+		filelogreceiver.NewFactory(), kubeletstatsreceiver.NewFactory(), prometheusreceiver.NewFactory(),
+	)
 	processors, errProcessors := otelcol.MakeFactoryMap[processor.Factory](transformprocessor.NewFactory())
 	exporters, errExporters := otelcol.MakeFactoryMap[exporter.Factory](
 		nopexporter.NewFactory(), elasticsearchexporter.NewFactory(), influxdbexporter.NewFactory(),

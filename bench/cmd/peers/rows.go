@@ -13,6 +13,8 @@ type row struct {
 	obsd []variant
 	// sink is set where records leave the process over HTTP; then the records that arrive are counted.
 	sink bool
+	// kubelet is set where a kubelet is scraped: the path, whose scrapes are counted.
+	kubelet string
 }
 
 // variant is one way in which obsd does the work.
@@ -22,12 +24,26 @@ type variant struct {
 	floor float64
 }
 
-// lines is how many lines the row reads. Exporting is several times slower, so those rows read less.
+// lines is how many lines the row reads. Exporting is several times slower, so those rows read less. A row that scrapes
+// makes a scrape of the summary instead of 5,000 lines, or one of cAdvisor's page instead of 25,000.
 func (r row) lines(n int) int {
-	if r.sink {
+	switch {
+	case r.sink:
 		return n * 3 / 10
+	case r.kubelet == "/stats/summary":
+		return max(n/5_000, 10)
+	case r.kubelet != "":
+		return max(n/25_000, 10)
 	}
 	return n
+}
+
+// unit is what the row counts.
+func (r row) unit() string {
+	if r.kubelet != "" {
+		return "scrapes"
+	}
+	return "lines"
 }
 
 func rows() []row {
@@ -51,6 +67,14 @@ func rows() []row {
 		{
 			name: "CRI → influxdb", peer: "peer-influxdb.yaml", sink: true,
 			obsd: []variant{{name: "file_log, influxdb", config: "obsd-influxdb.yaml"}},
+		},
+		{
+			name: "scrapes of /stats/summary, 110 pods → nop", peer: "peer-summary.yaml", kubelet: "/stats/summary",
+			obsd: []variant{{name: "kubelet", config: "obsd-summary.yaml", floor: 3}},
+		},
+		{
+			name: "scrapes of /metrics/cadvisor, 110 pods → nop", peer: "peer-cadvisor.yaml", kubelet: "/metrics/cadvisor",
+			obsd: []variant{{name: "kubelet", config: "obsd-cadvisor.yaml", floor: 2}},
 		},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/obsd-io/obsd/bench/genlogs"
+	"github.com/obsd-io/obsd/bench/kubelet"
 	"github.com/obsd-io/obsd/bench/sink"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
 	"github.com/obsd-io/obsd/internal/e2e/process"
@@ -22,6 +23,9 @@ import (
 // acceptedMetric is the Collector's own counter of records that a pipeline took from a receiver. Its full name ends in
 // a unit and in _total in some versions.
 const acceptedMetric = "otelcol_receiver_accepted_log_records"
+
+// allocatedMetric is the Collector's counter of bytes that it ever allocated.
+const allocatedMetric = "otelcol_process_runtime_total_alloc_bytes"
 
 // pollInterval is how often progress is looked at. Each look costs the measured process about a millisecond.
 const pollInterval = 100 * time.Millisecond
@@ -40,6 +44,8 @@ type measurement struct {
 	lines int
 	usage process.Usage
 	ready time.Duration
+	// allocated is the bytes that the program allocated from its start.
+	allocated int64
 }
 
 // perCPUSecond is how many lines went through for each second of CPU time.
@@ -58,9 +64,12 @@ type program struct{ title, binary, config string }
 // row runs the peer and all variants of obsd in each round, and turns the order round each time, so that a machine that
 // gets slower or quicker does it to both.
 func (r *runner) row(ctx context.Context, row row, lines int) ([]result, error) {
-	logs, err := r.logs(lines)
-	if err != nil {
-		return nil, err
+	var logs string
+	var err error
+	if row.kubelet == "" {
+		if logs, err = r.logs(lines); err != nil {
+			return nil, err
+		}
 	}
 	programs := []program{{title: "peer", binary: r.peer, config: row.peer}}
 	for _, v := range row.obsd {
@@ -75,12 +84,12 @@ func (r *runner) row(ctx context.Context, row row, lines int) ([]result, error) 
 			if round%2 == 1 {
 				i = len(programs) - 1 - i
 			}
-			m, err := r.run(ctx, programs[i], row.sink, logs, lines)
+			m, err := r.run(ctx, programs[i], row, logs, lines)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", row.name, programs[i].title, err)
 			}
-			fmt.Fprintf(os.Stderr, "peers: %s: round %d of %d: %s: %s lines per CPU second\n",
-				row.name, round+1, r.rounds, programs[i].title, thousands(m.perCPUSecond()))
+			fmt.Fprintf(os.Stderr, "peers: %s: round %d of %d: %s: %s %s per CPU second\n",
+				row.name, round+1, r.rounds, programs[i].title, thousands(m.perCPUSecond()), row.unit())
 			runs[i] = append(runs[i], m)
 		}
 	}
@@ -99,7 +108,7 @@ func (r *runner) warmUp(ctx context.Context, programs []program, logs string) er
 		if err != nil {
 			return err
 		}
-		d, err := r.start(ctx, p, metrics, "LOGS="+logs, "SINK=http://127.0.0.1:1")
+		d, err := r.start(ctx, p, metrics, "LOGS="+logs, "SINK=http://127.0.0.1:1", "KUBELET=http://127.0.0.1:1", "KUBELET_ADDRESS=127.0.0.1:1")
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.title, err)
 		}
@@ -127,32 +136,45 @@ func (r *runner) logs(lines int) (dir string, err error) {
 	return dir, errors.Join(genlogs.Write(f, lines, genlogs.CRI), f.Close())
 }
 
-// run starts one program and measures it from its start until all lines are through.
-func (r *runner) run(ctx context.Context, p program, toSink bool, logs string, lines int) (m measurement, err error) {
+// run starts one program and measures it from its start until all lines, or scrapes, are through.
+func (r *runner) run(ctx context.Context, p program, row row, logs string, lines int) (m measurement, err error) {
 	target, err := sink.Start()
 	if err != nil {
 		return m, err
 	}
 	defer func() { _ = target.Close() }()
+	node, err := kubelet.Start(110, 2)
+	if err != nil {
+		return m, err
+	}
+	defer func() { _ = node.Close() }()
 	metrics, err := process.FreeAddr()
 	if err != nil {
 		return m, err
 	}
-	d, err := r.start(ctx, p, metrics, "LOGS="+logs, "SINK="+target.URL)
+	d, err := r.start(ctx, p, metrics, "LOGS="+logs, "SINK="+target.URL, "KUBELET="+node.URL, "KUBELET_ADDRESS="+strings.TrimPrefix(node.URL, "http://"))
 	if err != nil {
 		return m, err
 	}
 	defer func() { err = joinStop(err, d) }()
 
-	progress := func(ctx context.Context) (int64, error) { return accepted(ctx, "http://"+metrics+"/metrics") }
-	if toSink {
+	own := "http://" + metrics + "/metrics"
+	progress := func(ctx context.Context) (int64, error) { return total(ctx, own, acceptedMetric) }
+	switch {
+	case row.sink:
 		progress = func(context.Context) (int64, error) { return target.Records(), nil }
+	case row.kubelet != "": // a scrape is done when the next one begins
+		progress = func(context.Context) (int64, error) { return node.Scrapes(row.kubelet) - 1, nil }
 	}
 	if err := waitFor(ctx, int64(lines), progress); err != nil {
 		return m, fmt.Errorf("%w\n%s", err, d.Log())
 	}
 	usage, err := d.Usage()
-	return measurement{lines: lines, usage: usage, ready: d.StartTime}, err
+	if err != nil {
+		return m, err
+	}
+	allocated, err := total(ctx, own, allocatedMetric)
+	return measurement{lines: lines, usage: usage, ready: d.StartTime, allocated: allocated}, err
 }
 
 // start starts a program in a new folder, with its own metrics on the given address.
@@ -208,8 +230,8 @@ func waitFor(ctx context.Context, want int64, progress func(context.Context) (in
 	}
 }
 
-// accepted adds up the counter over all receivers.
-func accepted(ctx context.Context, url string) (int64, error) {
+// total adds up one of the program's own counters.
+func total(ctx context.Context, url, counter string) (int64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
@@ -222,13 +244,13 @@ func accepted(ctx context.Context, url string) (int64, error) {
 	var sum float64
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if !strings.HasPrefix(lines.Text(), acceptedMetric) {
+		if !strings.HasPrefix(lines.Text(), counter) {
 			continue
 		}
 		fields := strings.Fields(lines.Text())
 		n, err := strconv.ParseFloat(fields[len(fields)-1], 64)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", acceptedMetric, err)
+			return 0, fmt.Errorf("%s: %w", counter, err)
 		}
 		sum += n
 	}

@@ -36,16 +36,16 @@ func medianOf(runs []measurement, value func(measurement) float64) float64 {
 // table writes the results as Markdown.
 func table(results []result) string {
 	var b strings.Builder
-	b.WriteString("| work | obsd | lines per CPU second: obsd | peer | ratio | floor | peak RSS: obsd | peer | start to ready: obsd | peer |\n")
-	b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("| work | obsd | lines (or scrapes) per CPU second: obsd | peer | ratio | floor | allocated by each: obsd | peer | peak RSS: obsd | peer | start to ready: obsd | peer |\n")
+	b.WriteString("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, r := range results {
 		floor := "-"
 		if r.variant.floor > 0 {
 			floor = fmt.Sprintf("%.0f", r.variant.floor)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %s | %s | %s | %s | %s |\n", r.row, r.variant.name,
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f | %s | %s | %s | %s | %s | %s | %s |\n", r.row, r.variant.name,
 			thousands(medianOf(r.obsd, measurement.perCPUSecond)), thousands(medianOf(r.peer, measurement.perCPUSecond)), r.ratio(), floor,
-			megabytes(r.obsd), megabytes(r.peer), startTime(r.obsd), startTime(r.peer))
+			perLine(r.obsd), perLine(r.peer), megabytes(r.obsd), megabytes(r.peer), startTime(r.obsd), startTime(r.peer))
 	}
 	return b.String()
 }
@@ -80,6 +80,15 @@ func thousands(v float64) string {
 
 func megabytes(runs []measurement) string {
 	return fmt.Sprintf("%.0f MB", medianOf(runs, func(m measurement) float64 { return float64(m.usage.PeakRSS) / 1e6 }))
+}
+
+// perLine is the memory that was allocated for each line or scrape.
+func perLine(runs []measurement) string {
+	v := medianOf(runs, func(m measurement) float64 { return float64(m.allocated) / float64(m.lines) })
+	if v >= 1e6 {
+		return fmt.Sprintf("%.1f MB", v/1e6)
+	}
+	return fmt.Sprintf("%.1f kB", v/1e3)
 }
 
 func startTime(runs []measurement) string {

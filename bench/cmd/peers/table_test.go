@@ -16,7 +16,7 @@ import (
 )
 
 func measured(cpu time.Duration, mb int64) measurement {
-	return measurement{lines: 1_000_000, usage: process.Usage{CPU: cpu, PeakRSS: mb * 1e6}, ready: 123 * time.Millisecond}
+	return measurement{lines: 1_000_000, usage: process.Usage{CPU: cpu, PeakRSS: mb * 1e6}, ready: 123 * time.Millisecond, allocated: mb * 1e8}
 }
 
 func sample() []result {
@@ -29,11 +29,11 @@ func sample() []result {
 }
 
 func TestTable(t *testing.T) {
-	const want = `| work | obsd | lines per CPU second: obsd | peer | ratio | floor | peak RSS: obsd | peer | start to ready: obsd | peer |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| a → nop | quick | 1,000,000 | 47,600 | 21.0 | 10 | 55 MB | 91 MB | 120ms | 120ms |
-| a → nop | slow | 250,000 | 47,600 | 5.2 | 10 | 55 MB | 91 MB | 120ms | 120ms |
-| b | free | 12,500 | 47,600 | 0.3 | - | 50 MB | 91 MB | 120ms | 120ms |
+	const want = `| work | obsd | lines (or scrapes) per CPU second: obsd | peer | ratio | floor | allocated by each: obsd | peer | peak RSS: obsd | peer | start to ready: obsd | peer |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| a → nop | quick | 1,000,000 | 47,600 | 21.0 | 10 | 5.5 kB | 9.1 kB | 55 MB | 91 MB | 120ms | 120ms |
+| a → nop | slow | 250,000 | 47,600 | 5.2 | 10 | 5.5 kB | 9.1 kB | 55 MB | 91 MB | 120ms | 120ms |
+| b | free | 12,500 | 47,600 | 0.3 | - | 5.0 kB | 9.1 kB | 50 MB | 91 MB | 120ms | 120ms |
 `
 	assert.Equal(t, want, table(sample()))
 	assert.Equal(t, []string{"a → nop (slow): ratio 5.2 is below the floor of 10"}, belowFloor(sample()))
@@ -87,7 +87,7 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-func TestAccepted(t *testing.T) {
+func TestTotal(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "# HELP otelcol_receiver_accepted_log_records_total x\n"+
 			"otelcol_receiver_accepted_log_records_total{receiver=\"file_log\",transport=\"\"} 1.5e+06\n"+
@@ -95,7 +95,7 @@ func TestAccepted(t *testing.T) {
 			"otelcol_receiver_accepted_spans_total{receiver=\"otlp\"} 9\n")
 	}))
 	defer server.Close()
-	n, err := accepted(t.Context(), server.URL)
+	n, err := total(t.Context(), server.URL, acceptedMetric)
 	require.NoError(t, err)
 	require.EqualValues(t, 1_500_007, n)
 }
@@ -112,4 +112,12 @@ func TestWaitFor(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, waitFor(ctx, 1, func(context.Context) (int64, error) { return 0, nil }), context.Canceled)
+}
+
+func TestRowsCountWhatTheyDo(t *testing.T) {
+	for name, want := range map[string]int{"": 1_000_000, "/stats/summary": 200, "/metrics/cadvisor": 40} {
+		assert.Equal(t, want, row{kubelet: name}.lines(1_000_000))
+	}
+	assert.Equal(t, 300_000, row{sink: true}.lines(1_000_000))
+	assert.Equal(t, "scrapes", row{kubelet: "/stats/summary"}.unit())
 }
