@@ -30,6 +30,7 @@ type kubeletReceiver struct {
 	next      consumer.Metrics
 	catalog   *catalog
 	light     bool   // CPU and memory are all that is wanted of the summary
+	noPSI     bool   // no figure of pressure is wanted
 	podSource string // where Pod objects come from
 
 	tel    *telemetry
@@ -56,6 +57,10 @@ func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics) (*ku
 	}
 	r.podSource = cfg.needsPods(r.catalog)
 	r.light = cfg.light(r.catalog)
+	r.noPSI = true
+	for e := range entities {
+		r.noPSI = r.noPSI && !r.catalog.wants(e, psiTime, psiPressure)
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	var err error
 	if r.tel, err = newTelemetry(set.MeterProvider.Meter(scopeName), set.ID.String(), cfg.HeapsterMetrics); err != nil {

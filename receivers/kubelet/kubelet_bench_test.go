@@ -46,7 +46,7 @@ func BenchmarkSummary(b *testing.B) {
 	})
 	b.Run("decode and write", func(b *testing.B) {
 		cfg := createDefaultConfig().(*Config).lists()
-		s, w := &summary{names: newNames()}, newWriter(cfg, newCatalog(nil), "")
+		s, w := &summary{names: newNames(), noPSI: true}, newWriter(cfg, newCatalog(nil), "")
 		points := 0
 		b.SetBytes(int64(len(text)))
 		b.ReportAllocs()

@@ -9,19 +9,18 @@ import (
 	"time"
 )
 
-// maxDepth bounds nesting. The kubelet's own answers are six deep.
-const maxDepth = 64
-
 // lexer reads JSON from memory without allocating: the caller walks objects and lists in their order and takes the
 // values it wants. RATIONALE.md says why it is not a library.
 //
 // A value of another type than the one asked for, null among them, is skipped and reads as absent. A document that is
-// not JSON, or that ends too early, is an error; after the first one every method answers at once, so loops end.
+// not JSON, or that ends too early, is an error; after the first one every method answers at once, so loops end. Of what
+// is skipped only the end is looked for.
 type lexer struct {
-	b     []byte
-	i     int
-	depth int
-	err   error
+	b   []byte
+	i   int
+	err error
+
+	noPSI bool // pressure is not wanted: it is half of a summary
 }
 
 // fail keeps the first error and ends the document.
@@ -49,10 +48,6 @@ func (l *lexer) peek() byte {
 func (l *lexer) open(bracket byte) bool {
 	if l.peek() != bracket {
 		l.skip()
-		return false
-	}
-	if l.depth++; l.depth > maxDepth {
-		l.fail("too deep")
 		return false
 	}
 	l.i++
@@ -86,7 +81,6 @@ func (l *lexer) next(first *bool, closing byte) bool {
 	switch {
 	case c == closing:
 		l.i++
-		l.depth--
 		return false
 	case *first:
 		*first = false
@@ -271,12 +265,8 @@ func (l *lexer) skip() {
 			return
 		}
 		l.i = end + 1
-	case c == '{':
-		l.object(func([]byte) { l.skip() })
-	case c == '[':
-		for first := l.list(); l.next(first, ']'); {
-			l.skip()
-		}
+	case c == '{', c == '[':
+		l.skipNested()
 	case c == '-' || c >= '0' && c <= '9':
 		l.number()
 	case c == 't':
@@ -290,6 +280,29 @@ func (l *lexer) skip() {
 	default:
 		l.fail("an unexpected character")
 	}
+}
+
+// skipNested passes over an object or list.
+func (l *lexer) skipNested() {
+	for depth := 0; l.i < len(l.b); l.i++ {
+		switch l.b[l.i] {
+		case '"':
+			end, _ := l.stringEnd(l.i + 1)
+			if end < 0 {
+				l.fail("the answer is cut off")
+				return
+			}
+			l.i = end
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				l.i++
+				return
+			}
+		}
+	}
+	l.fail("the answer is cut off")
 }
 
 func (l *lexer) word(w string) {

@@ -36,7 +36,8 @@ func TestDecodeErrors(t *testing.T) {
 	f(`{"node":nul`, "not valid JSON at byte 8 of 11: the answer is cut off")
 	f(`{"node":{"nodeName":"\q"}}`, "not valid JSON at byte 24 of 26: a string with a bad escape")
 	f(`{"x":?}`, "not valid JSON at byte 5 of 7: an unexpected character")
-	f(`{"x":`+strings.Repeat("[", 100), "not valid JSON at byte 68 of 105: too deep")
+	f(`{"x":`+strings.Repeat("[", 100), "not valid JSON at byte 105 of 105: the answer is cut off")
+	f(`{"x":[{"a":"]}`, "not valid JSON at byte 11 of 14: the answer is cut off")
 	f(`{"kind":"Status","code":403}`, "no node in it, so it is not a kubelet's summary")
 }
 
@@ -157,7 +158,7 @@ func FuzzSummary(f *testing.F) {
 		}
 		s := &summary{names: newNames()}
 		err := s.decode(b)
-		if json.Valid(b) && err != nil && !strings.Contains(err.Error(), "too deep") && !strings.Contains(err.Error(), "no object") && !strings.Contains(err.Error(), "no node in it") {
+		if json.Valid(b) && err != nil && !strings.Contains(err.Error(), "no object") && !strings.Contains(err.Error(), "no node in it") {
 			t.Fatalf("valid JSON is refused: %v", err)
 		}
 		if err == nil {

@@ -102,6 +102,10 @@ func (l *lexer) pressureOf(p *psi) {
 }
 
 func (l *lexer) psi(p *psi) {
+	if l.noPSI {
+		l.skip()
+		return
+	}
 	l.object(func(k []byte) {
 		switch string(k) {
 		case "full":

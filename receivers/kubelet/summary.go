@@ -15,6 +15,7 @@ type summary struct {
 	custom     []customStat
 
 	names *names
+	noPSI bool // leave pressure out
 	l     lexer
 }
 
@@ -121,7 +122,8 @@ type customStat struct {
 func (s *summary) decode(b []byte) error {
 	*s = summary{
 		pods: s.pods[:0], containers: s.containers[:0], volumes: s.volumes[:0], interfaces: s.interfaces[:0],
-		devices: s.devices[:0], custom: s.custom[:0], names: s.names, l: lexer{b: b},
+		devices: s.devices[:0], custom: s.custom[:0], names: s.names, noPSI: s.noPSI,
+		l: lexer{b: b, noPSI: s.noPSI},
 	}
 	l := &s.l
 	if l.peek() != '{' {

@@ -66,7 +66,7 @@ func (r *kubeletReceiver) takeScratch() *scratch {
 		return s
 	}
 	n := newNames()
-	return &scratch{names: n, sum: summary{names: n}, text: newExposition(&r.cfg.Prometheus, n, r.set.BuildInfo.Version)}
+	return &scratch{names: n, sum: summary{names: n, noPSI: r.noPSI}, text: newExposition(&r.cfg.Prometheus, n, r.set.BuildInfo.Version)}
 }
 
 func (r *kubeletReceiver) giveScratch(s *scratch) {
