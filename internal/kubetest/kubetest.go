@@ -105,6 +105,10 @@ func (b *Batch) point(attributes []string) pmetric.NumberDataPoint {
 // Cluster is a cluster of equal nodes. Pods are in ten namespaces and have labels.
 type Cluster struct {
 	Nodes, PodsPerNode, ContainersPerPod int
+	// Turnover is after how many rounds every pod has been replaced, one after the other. With 0 none ever is.
+	Turnover int
+	// Round counts reports.
+	Round int
 	// Start is when everything started.
 	Start time.Time
 }
@@ -129,6 +133,9 @@ func (c Cluster) Report(node int, at time.Time) pmetric.Metrics {
 
 func (c Cluster) pod(b *Batch, node string, p int, at time.Time) {
 	namespace, pod := fmt.Sprintf("team-%d", p%10), fmt.Sprintf("shop-%d-6c9f7d5b8-%05x", p%100, p)
+	if c.Turnover > 0 {
+		pod = fmt.Sprintf("%s-%d", pod, (c.Round+p%c.Turnover)/c.Turnover)
+	}
 	labels := []string{"k8s.pod.label.app", fmt.Sprintf("shop-%d", p%100), "k8s.pod.label.tier", "web", "k8s.deployment.name", "shop"}
 	b.Pod(node, namespace, pod, labels...)
 	c.usage(b, "k8s.pod.", at, float64(c.ContainersPerPod)*0.1)

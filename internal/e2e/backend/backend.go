@@ -57,9 +57,10 @@ func Prepare(ctx context.Context, progress io.Writer) error {
 		return fmt.Errorf(`e2e: E2E=%q is not known: use "run" or "skip"`, os.Getenv("E2E"))
 	}
 	_, errProm := installPrometheus(ctx, progress)
+	_, errTool := installPromtool(ctx, progress)
 	_, errInflux := installInfluxDB(ctx, progress)
 	_, errES := installElasticsearch(ctx, progress)
-	return errors.Join(errProm, errInflux, errES)
+	return errors.Join(errProm, errTool, errInflux, errES)
 }
 
 func install(ctx context.Context, tool *cache.Tool, progress io.Writer) (string, error) {
