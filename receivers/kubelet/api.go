@@ -45,7 +45,6 @@ type api struct {
 	pods    podStore
 	onNodes func([]*node) // nil unless all nodes are scraped
 	all     bool
-	failing atomic.Pointer[string]
 }
 
 func (r *kubeletReceiver) newAPI(cfg *rest.Config, all bool) (*api, error) {
@@ -93,17 +92,18 @@ func (a *api) follow(ctx context.Context, what string, kind runtime.Object, stor
 	list func(context.Context, metav1.ListOptions) (runtime.Object, error),
 	watched func(context.Context, metav1.ListOptions) (watch.Interface, error),
 ) {
+	var failing atomic.Pointer[string]
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = selector
 			got, err := list(ctx, o)
-			a.noted(ctx, what, err)
+			a.noted(ctx, what, &failing, err)
 			return got, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.FieldSelector = selector
 			got, err := watched(ctx, o)
-			a.noted(ctx, what, err)
+			a.noted(ctx, what, &failing, err)
 			return got, err
 		},
 	}
@@ -112,11 +112,11 @@ func (a *api) follow(ctx context.Context, what string, kind runtime.Object, stor
 	a.r.background.Go(func() { reflector.RunWithContext(klog.NewContext(ctx, quiet)) })
 }
 
-// noted counts failures and says each kind once.
-func (a *api) noted(ctx context.Context, what string, err error) {
+// noted counts failures and says each kind once; failing is the last one of what is followed.
+func (a *api) noted(ctx context.Context, what string, failing *atomic.Pointer[string], err error) {
 	if err == nil {
-		if a.failing.Swap(nil) != nil {
-			a.r.set.Logger.Info("kubelet: the API server answers again")
+		if failing.Swap(nil) != nil {
+			a.r.set.Logger.Info("kubelet: the API server answers again", zap.String("what", what))
 		}
 		return
 	}
@@ -128,7 +128,7 @@ func (a *api) noted(ctx context.Context, what string, err error) {
 		reason, _ = failure(err)
 	}
 	a.r.tel.failures.Add(ctx, 1, metric.WithAttributes(a.r.tel.receiver, attribute.String("endpoint", "api_"+what), attribute.String("reason", reason)))
-	if last := a.failing.Swap(&reason); last != nil && *last == reason {
+	if last := failing.Swap(&reason); last != nil && *last == reason {
 		return
 	}
 	a.r.set.Logger.Warn("kubelet: the API server does not answer; it is asked again, and this is not said again until it does",
