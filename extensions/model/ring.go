@@ -115,7 +115,7 @@ func (w *window) last(series int) (p point, before int64) {
 // compact lets go of series without a value and tells how many there were.
 func (w *window) compact() (gone int) {
 	slots := len(w.times)
-	for s := len(w.series) - 1; s >= 0; s-- {
+	for s := range slices.Backward(w.series) {
 		if p, _ := w.last(s); p.at == 0 {
 			w.series = slices.Delete(w.series, s, s+1)
 			w.values = slices.Delete(w.values, s*slots, (s+1)*slots)

@@ -1,8 +1,10 @@
 package e2e_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,12 +43,12 @@ func testCadvisor(t *testing.T, c *cluster) {
 		require.True(collect, ok, "no readings around the kubelet's at %v", theirs.at)
 		require.GreaterOrEqual(collect, theirs.value, before.value, "the kubelet's CPU time lies between the two of ours that are around it")
 		require.LessOrEqual(collect, theirs.value, after.value, "the kubelet's CPU time lies between the two of ours that are around it")
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 
 	ids := collected(t, out, "k8s.pod.name", "container.id", "container.image.name", "container.image.tags", "container.runtime.name")
 	id, err := c.Kubectl(t.Context(), "get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
 	require.NoError(t, err)
-	require.Contains(t, ids, "web/"+strings.TrimPrefix(id, "containerd://")+`/e2e.local/busybox/["1"]/containerd`)
+	require.Contains(t, slices.Collect(maps.Keys(ids)), "web/"+strings.TrimPrefix(id, "containerd://")+`/e2e.local/busybox/["1"]/containerd`)
 }
 
 // testCadvisorAsNobody runs obsd as a user without rights: it reads what it can, and says what it cannot.
@@ -66,7 +68,7 @@ func testCadvisorAsNobody(t *testing.T, c *cluster) {
 		require.Contains(collect, all, uid+"/"+strings.TrimPrefix(id, "containerd://"), "what the path of the cgroup tells")
 		require.Contains(collect, all[uid+"/"], "k8s.pod.memory.working_set")
 		require.NotContains(collect, all[uid+"/"], "k8s.pod.network.io")
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 	require.Contains(t, d.Log(), "cadvisor does not run as root")
 	require.Contains(t, d.Log(), "container runtime does not answer")
 	require.Contains(t, d.Log(), "run obsd as root, or as a member of the group that the socket belongs to")
@@ -88,5 +90,5 @@ func testCadvisorPrometheus(t *testing.T, c *cluster) {
 			require.True(collect, found, "%s of the container in %v", name, ours[name])
 		}
 		require.Contains(collect, ours, "machine_memory_bytes")
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 }

@@ -41,7 +41,7 @@ func testKubelet(t *testing.T, c *cluster) {
 		theirs, ok := cpuOfSummary(collect, raw(t.Context(), collect, c, "stats/summary"), "busy", "main")
 		require.True(collect, ok)
 		requireAround(collect, "summary", all["default/busy/main"]["container.cpu.time"]["{}"], theirs)
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 	for _, endpoint := range []string{"resource", "cadvisor"} {
 		require.EventuallyWithT(t, func(collect *assert.CollectT) {
 			theirs := busyCPU(collect, raw(t.Context(), collect, c, "metrics/"+endpoint))
@@ -57,7 +57,7 @@ func testKubelet(t *testing.T, c *cluster) {
 			for _, readings := range ours {
 				requireAround(collect, endpoint, readings, theirs)
 			}
-		}, patience, pollEvery)
+		}, clusterPatience, pollEvery)
 	}
 	require.EventuallyWithT(t, func(collect *assert.CollectT) {
 		found := false
@@ -67,7 +67,7 @@ func testKubelet(t *testing.T, c *cluster) {
 			}
 		}
 		require.True(collect, found, "the probe of a pod")
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 }
 
 // testKubeletRestarts kills a container and sees the kubelet's count of its restarts go up.
@@ -78,12 +78,12 @@ func testKubeletRestarts(t *testing.T, c *cluster) {
 		require.NotEmpty(collect, restarts)
 		return restarts[len(restarts)-1].value
 	}
-	require.EventuallyWithT(t, func(collect *assert.CollectT) { require.Zero(collect, last(collect)) }, patience, pollEvery)
+	require.EventuallyWithT(t, func(collect *assert.CollectT) { require.Zero(collect, last(collect)) }, clusterPatience, pollEvery)
 	id, err := c.Kubectl(t.Context(), "get", "pod", "fragile", "-o", "jsonpath={.status.containerStatuses[0].containerID}")
 	require.NoError(t, err)
 	_, err = c.Run(t.Context(), "", "ctr", "task", "kill", "--signal", "KILL", strings.TrimPrefix(id, "containerd://"))
 	require.NoError(t, err)
-	require.EventuallyWithT(t, func(collect *assert.CollectT) { require.EqualValues(collect, 1, last(collect)) }, patience, pollEvery)
+	require.EventuallyWithT(t, func(collect *assert.CollectT) { require.EqualValues(collect, 1, last(collect)) }, clusterPatience, pollEvery)
 }
 
 // raw asks the kubelet through the API server.
@@ -93,11 +93,22 @@ func raw(ctx context.Context, collect *assert.CollectT, c *cluster, path string)
 	return answer
 }
 
+// requireAround holds a reading of the kubelet against ours of a counter: the last one before it is not higher, and one
+// within the kubelet's own interval after it is not lower. Points of the summary carry the time of the scrape, and the kubelet
+// answers with what it read up to that interval ago.
 func requireAround(collect *assert.CollectT, what string, ours []reading, theirs reading) {
-	before, after, ok := around(ours, theirs.at)
-	require.True(collect, ok, "%s: no readings around the kubelet's at %v", what, theirs.at)
-	require.GreaterOrEqual(collect, theirs.value, before.value, what)
-	require.LessOrEqual(collect, theirs.value, after.value, what)
+	const interval = 20 * time.Second // the kubelet reads a container every 10 to 15 s
+	before, after := false, false
+	for _, r := range ours {
+		switch {
+		case !r.at.After(theirs.at):
+			before = true
+			require.LessOrEqual(collect, r.value, theirs.value, what)
+		case r.at.Before(theirs.at.Add(interval)) && r.value >= theirs.value:
+			after = true
+		}
+	}
+	require.True(collect, before && after, "%s: of %d readings none is before, or none after, the kubelet's %v at %v", what, len(ours), theirs.value, theirs.at)
 }
 
 // busyCPU finds the CPU time of the container that is busy on a page of the kubelet.

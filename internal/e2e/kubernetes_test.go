@@ -128,6 +128,10 @@ func publicDir(t *testing.T) string {
 	return dir
 }
 
+// clusterPatience is how long something may take to show in a cluster, whose kubelet reads a container every 10 to 15 s and
+// shares two cores with the rest of a control plane and with other tests.
+const clusterPatience = 3 * time.Minute
+
 // reading is a value at a time.
 type reading struct {
 	at    time.Time
@@ -154,8 +158,11 @@ func collected(t assert.TestingT, out string, identity ...string) map[string]map
 		for _, rm := range metrics.ResourceMetrics().All() {
 			var parts []string
 			for _, key := range identity {
-				value, _ := rm.Resource().Attributes().Get(key)
-				parts = append(parts, value.AsString())
+				part := "" // where the resource has no such attribute
+				if value, ok := rm.Resource().Attributes().Get(key); ok {
+					part = value.AsString()
+				}
+				parts = append(parts, part)
 			}
 			key := strings.Join(parts, "/")
 			if all[key] == nil {
@@ -172,14 +179,19 @@ func collected(t assert.TestingT, out string, identity ...string) map[string]map
 }
 
 func addReadings(to map[string]series, m pmetric.Metric) {
-	points := m.Gauge().DataPoints
-	if m.Type() == pmetric.MetricTypeSum {
-		points = m.Sum().DataPoints
+	var points pmetric.NumberDataPointSlice
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		points = m.Gauge().DataPoints()
+	case pmetric.MetricTypeSum:
+		points = m.Sum().DataPoints()
+	default:
+		return
 	}
 	if to[m.Name()] == nil {
 		to[m.Name()] = series{}
 	}
-	for _, dp := range points().All() {
+	for _, dp := range points.All() {
 		value := dp.DoubleValue()
 		if dp.ValueType() == pmetric.NumberDataPointValueTypeInt {
 			value = float64(dp.IntValue())

@@ -125,7 +125,7 @@ func (t *Translator) rate(key rateKey, p *Point) (perSecond float64, ok bool) {
 	if !known || p.Time <= last.at || p.Start != last.start || p.Value < last.value {
 		return 0, false
 	}
-	return (p.Value - last.value) / (time.Duration(p.Time - last.at)).Seconds(), true
+	return (p.Value - last.value) / time.Duration(p.Time-last.at).Seconds(), true
 }
 
 // forget drops what was last heard of more than keep ago, in steps of keep.

@@ -56,7 +56,7 @@ func newAggregator(set processor.Settings, config *Config, next consumer.Metrics
 const ratesPerObject = 6
 
 // start finds the model and begins with the sums of the cluster.
-func (a *aggregator) start(_ context.Context, host component.Host) error {
+func (a *aggregator) start(_ context.Context, host component.Host) error { //nolint:contextcheck // what is begun outlives the start
 	if a.config.Model != nil {
 		model, err := findModel(*a.config.Model, host.GetExtensions())
 		if err != nil {

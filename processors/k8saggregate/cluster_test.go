@@ -17,7 +17,8 @@ import (
 )
 
 // report is what a node with one pod in a namespace of its own and one in a shared namespace says.
-func report(node string, cores float64) *kubetest.Batch {
+func report(node string) *kubetest.Batch {
+	const cores = 1.0
 	b := kubetest.NewBatch(now())
 	b.Node(node).Gauge("k8s.node.cpu.usage", 2*cores).Gauge("k8s.node.allocatable_cpu", 4)
 	b.Pod(node, "shared", "a-"+node).Gauge("k8s.pod.cpu.usage", cores)
@@ -37,7 +38,7 @@ func TestCluster(t *testing.T) {
 		next := func(nodes ...string) []string {
 			h.got()
 			for _, node := range nodes {
-				h.send(report(node, 1).Metrics)
+				h.send(report(node).Metrics)
 			}
 			h.got()
 			time.Sleep(time.Second)
@@ -121,13 +122,13 @@ func TestForget(t *testing.T) {
 			cluster(c)
 			c.ForgetAfter = 10 * time.Minute
 		})
-		h.send(report("n1", 1).Metrics)
+		h.send(report("n1").Metrics)
 		h.got()
 		time.Sleep(30*time.Second + time.Millisecond)
 		require.Equal(t, []string{"n1 k8s.node.report_age{} 30"}, h.got("k8s.node.report_age"))
 		time.Sleep(10 * time.Minute)
 		h.got()
-		h.send(report("n2", 1).Metrics)
+		h.send(report("n2").Metrics)
 		h.got()
 		time.Sleep(30 * time.Second)
 		require.Equal(t, []string{
@@ -148,7 +149,7 @@ func TestNeverReported(t *testing.T) {
 		h := start(t, cluster)
 		for range 4 {
 			h.send(kubetest.NewBatch(now()).Node("n2").Gauge("k8s.node.allocatable_cpu", 4).Metrics)
-			h.send(report("n1", 1).Metrics)
+			h.send(report("n1").Metrics)
 			h.got()
 			time.Sleep(30 * time.Second)
 		}
@@ -169,7 +170,7 @@ func TestNeverReported(t *testing.T) {
 func TestSomeAllocatable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, cluster)
-		h.send(report("n1", 1).Metrics)
+		h.send(report("n1").Metrics)
 		h.send(kubetest.NewBatch(now()).Pod("n2", "shop", "a").Gauge("k8s.pod.cpu.usage", 1).Metrics)
 		h.got()
 		time.Sleep(31 * time.Second)
@@ -218,7 +219,7 @@ func TestRefused(t *testing.T) {
 		p, err := NewFactory().CreateMetrics(t.Context(), set, config, consumertest.NewErr(errors.New("full")))
 		require.NoError(t, err)
 		require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
-		require.EqualError(t, p.ConsumeMetrics(t.Context(), report("n1", 1).Metrics), "full")
+		require.EqualError(t, p.ConsumeMetrics(t.Context(), report("n1").Metrics), "full")
 		time.Sleep(31 * time.Second)
 		require.Equal(t, map[string]int64{"refused": 9}, counts(t, tel, "obsd_k8s_aggregate_dropped", "reason"))
 		require.NoError(t, p.Shutdown(t.Context()))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"strings"
 	"time"
 
@@ -77,12 +78,8 @@ func (n *names) update(ctx context.Context, places []place, now time.Time) {
 		cancel()
 		n.report(r.endpoint(), err)
 		whole = whole && err == nil
-		for id, who := range inv.containers {
-			fresh.containers[id] = who
-		}
-		for uid, who := range inv.pods {
-			fresh.pods[uid] = who
-		}
+		maps.Copy(fresh.containers, inv.containers)
+		maps.Copy(fresh.pods, inv.pods)
 	}
 	if !whole { // what was known of containers that still run stays
 		n.keep(&fresh, places)
@@ -155,9 +152,7 @@ func (n *names) layers(ctx context.Context) map[string]layer {
 		some, err := r.layers(ctx)
 		cancel()
 		n.report(r.endpoint()+" sizes", err)
-		for id, l := range some {
-			all[id] = l
-		}
+		maps.Copy(all, some)
 	}
 	return all
 }

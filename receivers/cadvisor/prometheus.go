@@ -138,11 +138,11 @@ func (p *provider) GetMachineInfo() (*info.MachineInfo, error) {
 	return p.machine, nil
 }
 
-// appendFamily translates counters, gauges and untyped series, which is all that cAdvisor has; it returns how many points
-// it wrote and how many series it did not. Points without a time of their own get the given one; empty labels are left out.
-func appendFamily(metrics pmetric.MetricSlice, f *dto.MetricFamily, at pcommon.Timestamp) (written, malformed int) {
+// appendFamily translates counters, gauges and untyped series, which is all that cAdvisor has; it returns how many
+// series it left out. Points without a time of their own get the given one; empty labels are left out.
+func appendFamily(metrics pmetric.MetricSlice, f *dto.MetricFamily, at pcommon.Timestamp) (malformed int) {
 	if len(f.GetMetric()) == 0 {
-		return 0, 0
+		return 0
 	}
 	m := metrics.AppendEmpty()
 	m.SetName(f.GetName())
@@ -185,7 +185,7 @@ func appendFamily(metrics pmetric.MetricSlice, f *dto.MetricFamily, at pcommon.T
 	if points.Len() == 0 {
 		metrics.RemoveIf(func(m pmetric.Metric) bool { return m.Name() == f.GetName() })
 	}
-	return points.Len(), malformed
+	return malformed
 }
 
 func deviceNumber(d info.PerDiskStats) string {

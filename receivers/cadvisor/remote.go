@@ -115,7 +115,7 @@ func (p *page) translate(ctx context.Context, out pmetric.Metrics, families map[
 	slices.Sort(names)
 	malformed := 0
 	for _, name := range names {
-		_, bad := appendFamily(sm.Metrics(), families[name], at)
+		bad := appendFamily(sm.Metrics(), families[name], at)
 		malformed += bad
 	}
 	if malformed > 0 {

@@ -56,9 +56,12 @@ func (w *writer) psi(cpu, memory, io *psi) {
 		resource, stall string
 		p               *pressure
 	}{
-		{"cpu", "some", &cpu.some}, {"cpu", "full", &cpu.full},
-		{"memory", "some", &memory.some}, {"memory", "full", &memory.full},
-		{"io", "some", &io.some}, {"io", "full", &io.full},
+		{"cpu", "some", &cpu.some},
+		{"cpu", "full", &cpu.full},
+		{"memory", "some", &memory.some},
+		{"memory", "full", &memory.full},
+		{"io", "some", &io.some},
+		{"io", "full", &io.full},
 	}
 	known := list[:0:len(list)]
 	for _, e := range list {

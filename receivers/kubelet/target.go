@@ -125,7 +125,7 @@ func (r *kubeletReceiver) scrape(ctx context.Context, t *target) {
 			md.ResourceMetrics().MoveAndAppendTo(all.ResourceMetrics())
 		}
 	}
-	r.deliver(t, all)
+	r.deliver(t, all) //nolint:contextcheck // what was scraped in time is delivered though the time is over
 }
 
 // ask scrapes one endpoint. What it returns is the zero value after a failure.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -138,11 +139,11 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 func (c *Cluster) Inside(t testing.TB, executable string, with ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.Base(executable))
-	words := ""
-	for _, w := range with {
-		words += fmt.Sprintf("%q ", w)
+	var words []string
+	for _, w := range append(append([]string{c.inside()}, with...), executable) {
+		words = append(words, strconv.Quote(w))
 	}
-	script := fmt.Sprintf("#!/bin/bash\nexec %q %s%q \"$@\"\n", c.inside(), words, executable)
+	script := "#!/bin/bash\nexec " + strings.Join(words, " ") + " \"$@\"\n"
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

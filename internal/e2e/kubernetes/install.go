@@ -205,12 +205,12 @@ func buildArgs() []string {
 
 // ldflags tell the programs their version: a kubelet without one is refused by the API server.
 func ldflags() string {
-	flags := "-s -w"
+	flags := []string{"-s -w"}
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		minor := strings.Split(version, ".")[1]
-		flags += fmt.Sprintf(" -X %s.gitVersion=%s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=%[3]s -X %[1]s.gitTreeState=archive", pkg, version, minor)
+		flags = append(flags, fmt.Sprintf("-X %s.gitVersion=%s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=%[3]s -X %[1]s.gitTreeState=archive", pkg, version, minor))
 	}
-	return flags
+	return strings.Join(flags, " ")
 }
 
 func (b *build) compile(ctx context.Context, dir string) error {

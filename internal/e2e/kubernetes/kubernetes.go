@@ -23,8 +23,10 @@ import (
 
 // Where things are in every cluster; the addresses exist in its network namespace only, see [Cluster.DialContext].
 const (
-	// Node is the name of the only node, IP its address.
-	Node, IP = "node1", "10.123.0.1"
+	// Node is the name of the only node.
+	Node = "node1"
+	// IP is the node's address.
+	IP = "10.123.0.1"
 	// API is the URL of the API server.
 	API = "https://" + IP
 	// Kubelet is the URL of the kubelet.
