@@ -32,7 +32,7 @@ func testKubectlTop(t *testing.T, c *cluster) {
 		require.NoError(collect, err)
 		require.Regexp(collect, `(?m)^busy +main +[1-9]\d*m +\d+Mi *$`, pods)
 		require.Regexp(collect, `(?m)^web +http +\d+m +\d+Mi *$`, pods)
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 }
 
 // modelService leads the API server to obsd, which is a process of the node here and no pod.
@@ -82,5 +82,5 @@ func testCadvisorProcesses(t *testing.T, c *cluster) {
 		require.Equal(collect, "httpd -f -p 8080 -h /www", processes[0].Cmd)
 		require.Equal(collect, "root", processes[0].User)
 		require.Positive(collect, processes[0].RSS)
-	}, patience, pollEvery)
+	}, clusterPatience, pollEvery)
 }

@@ -3,6 +3,7 @@ package cadvisor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,7 +28,9 @@ type criRuntime struct {
 	url  string
 	conn *grpc.ClientConn
 	api  cri.RuntimeServiceClient
-	name string // what it calls itself: containerd, cri-o
+	// images names images by their id, which is all that containerd before 2.0 tells of a container's.
+	images cri.ImageServiceClient
+	name   string // what it calls itself: containerd, cri-o
 }
 
 func newCRI(url, socket string) (*criRuntime, error) {
@@ -36,7 +39,7 @@ func newCRI(url, socket string) (*criRuntime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &criRuntime{url: url, conn: conn, api: cri.NewRuntimeServiceClient(conn)}, nil
+	return &criRuntime{url: url, conn: conn, api: cri.NewRuntimeServiceClient(conn), images: cri.NewImageServiceClient(conn)}, nil
 }
 
 func (r *criRuntime) endpoint() string { return r.url }
@@ -73,6 +76,7 @@ func (r *criRuntime) list(ctx context.Context) (inventory, error) {
 	if err != nil {
 		return inv, fmt.Errorf("list containers: %w", err)
 	}
+	var tags map[string]string
 	for _, c := range containers.GetContainers() {
 		who := fromLabels(c.GetLabels())
 		who.created, who.runtime = nanoseconds(c.GetCreatedAt()), r.name
@@ -83,10 +87,31 @@ func (r *criRuntime) list(ctx context.Context) (inventory, error) {
 		if ref == "" {
 			ref = c.GetImage().GetImage()
 		}
+		if strings.HasPrefix(ref, "sha256:") && tags == nil {
+			tags, err = r.tags(ctx)
+		}
+		if tag := tags[ref]; tag != "" {
+			ref = tag
+		}
 		who.image, who.imageTag = splitImage(ref)
 		inv.containers[c.GetId()] = who
 	}
-	return inv, nil
+	return inv, err
+}
+
+// tags gives a name of each image by its id; it is never nil.
+func (r *criRuntime) tags(ctx context.Context) (map[string]string, error) {
+	tags := map[string]string{}
+	answer, err := r.images.ListImages(ctx, &cri.ListImagesRequest{})
+	if err != nil {
+		return tags, fmt.Errorf("list images: %w", err)
+	}
+	for _, image := range answer.GetImages() {
+		if names := append(image.GetRepoTags(), image.GetRepoDigests()...); len(names) > 0 {
+			tags[image.GetId()] = names[0]
+		}
+	}
+	return tags, nil
 }
 
 // layers are the runtime's own figures, which it keeps: no folder is walked for them.
