@@ -2,6 +2,7 @@ package k8saggregate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -140,7 +141,7 @@ func (a *aggregator) metrics(s *sums, now time.Time) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	stamp := pcommon.NewTimestampFromTime(now)
 	written := make(map[series]bool)
-	for _, namespace := range append([]string{""}, sortedKeys(s.namespaces)...) {
+	for _, namespace := range append([]string{""}, slices.Sorted(maps.Keys(s.namespaces))...) {
 		w := writer{prefix: "k8s.namespace.", stamp: stamp, mark: s.marks[namespace]}
 		w.wrote = func(name, unit string) { written[series{namespace, name, unit, s.marks[namespace]}] = true }
 		resource := func() pmetric.ResourceMetrics { return a.sumResource(md, namespace) }
@@ -158,7 +159,7 @@ func (a *aggregator) metrics(s *sums, now time.Time) pmetric.Metrics {
 			p.Attributes().PutStr("state", state)
 		}
 	}
-	for _, name := range sortedKeys(s.ages) {
+	for _, name := range slices.Sorted(maps.Keys(s.ages)) {
 		w := writer{prefix: "k8s.node.", stamp: stamp}
 		w.gauge("report_age", "s", s.ages[name], func() pmetric.ResourceMetrics {
 			rm := md.ResourceMetrics().AppendEmpty()

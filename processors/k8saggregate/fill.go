@@ -1,6 +1,7 @@
 package k8saggregate
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (a *aggregator) shares(b *batch, p *nodePart) {
 		share := a.state.share(p.node, pod)
 		t.merge(&share)
 	}
-	for _, name := range sortedKeys(namespaces) {
+	for _, name := range slices.Sorted(maps.Keys(namespaces)) {
 		w := writer{prefix: "k8s.namespace.", stamp: p.stamp}
 		w.all(namespaces[name], func() pmetric.ResourceMetrics {
 			rm := b.md.ResourceMetrics().AppendEmpty()
@@ -62,16 +63,7 @@ func (a *aggregator) shares(b *batch, p *nodePart) {
 	}
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// own1 is the object's resource, made from one of its parts' if it has none of its own.
+// ownResource gives the object's resource, made from one of its parts' if it has none of its own.
 func (p *part) ownResource(md pmetric.Metrics, keep func(key string) bool) pmetric.ResourceMetrics {
 	if !p.own {
 		made := md.ResourceMetrics().AppendEmpty()

@@ -1,19 +1,19 @@
 package cadvisor
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/user"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // processList reads /proc at the moment it is asked. What containers there are it knows from the last collection.
@@ -76,13 +76,17 @@ func (l *processList) processes(name string) ([]processInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, memory, err := l.machine()
+	fs, err := procfs.NewFS(l.proc)
+	if err != nil {
+		return nil, err
+	}
+	boot, memory, err := thisMachine(fs)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]processInfo, 0, len(pids))
 	for _, pid := range pids {
-		info, err := l.process(pid, boot, memory)
+		info, err := l.process(fs, pid, boot, memory)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it has ended
 		}
@@ -135,59 +139,41 @@ func (l *processList) pidsBelow(dir string, pids []int) ([]int, error) {
 	return pids, nil
 }
 
-// machine is when it booted, and how much memory it has.
-func (l *processList) machine() (boot time.Time, memory uint64, err error) {
-	stat, err := os.ReadFile(filepath.Join(l.proc, "stat"))
+// thisMachine is when it booted, and how many bytes of memory it has.
+func thisMachine(fs procfs.FS) (boot time.Time, memory uint64, err error) {
+	stat, err := fs.Stat()
 	if err != nil {
 		return boot, 0, err
 	}
-	meminfo, err := os.ReadFile(filepath.Join(l.proc, "meminfo"))
+	meminfo, err := fs.Meminfo()
 	if err != nil {
 		return boot, 0, err
 	}
-	return time.Unix(int64(number(stat, "btime")), 0), number(meminfo, "MemTotal:") << 10, nil
-}
-
-// number is the number after a word at the start of a line, 0 if there is none.
-func number(text []byte, word string) uint64 {
-	for line := range bytes.Lines(text) {
-		if rest, ok := bytes.CutPrefix(line, []byte(word)); ok {
-			fields := bytes.Fields(rest)
-			if len(fields) == 0 {
-				return 0
-			}
-			n, _ := strconv.ParseUint(string(fields[0]), 10, 64)
-			return n
-		}
+	if meminfo.MemTotalBytes != nil {
+		memory = *meminfo.MemTotalBytes
 	}
-	return 0
+	return time.Unix(int64(stat.BootTime), 0), memory, nil
 }
 
-func (l *processList) process(pid int, boot time.Time, memory uint64) (processInfo, error) {
-	dir := path.Join(l.proc, strconv.Itoa(pid))
-	stat, err := os.ReadFile(path.Join(dir, "stat"))
+// process reads one process. The error is [os.ErrNotExist] if it has ended.
+func (l *processList) process(fs procfs.FS, pid int, boot time.Time, memory uint64) (processInfo, error) {
+	proc, err := fs.Proc(pid)
 	if err != nil {
-		return processInfo{}, notThere(err)
+		return processInfo{}, err
 	}
-	// Field 2, the name, may hold spaces and brackets, so counting starts behind its last bracket, at field 3.
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return processInfo{}, fmt.Errorf("%s/stat: has no name in brackets", dir)
+	stat, err := proc.Stat()
+	if errors.Is(err, syscall.ESRCH) {
+		err = os.ErrNotExist
 	}
-	f := strings.Fields(string(stat[end+1:]))
-	if len(f) < 37 {
-		return processInfo{}, fmt.Errorf("%s/stat: has %d fields too few", dir, 37-len(f))
+	if err != nil {
+		return processInfo{}, err
 	}
-	n := func(i int) uint64 { // by the number that proc(5) gives the field
-		v, _ := strconv.ParseUint(f[i-3], 10, 64)
-		return v
-	}
-	started := boot.Add(time.Duration(n(22)) * time.Second / ticks)
-	used := time.Duration(n(14)+n(15)) * time.Second / ticks
+	started := boot.Add(time.Duration(stat.Starttime) * time.Second / ticks)
+	used := time.Duration(stat.UTime+stat.STime) * time.Second / ticks
 	p := processInfo{
-		PID: pid, PPID: int(n(4)), Status: f[0], VirtualSize: n(23), RSS: n(24) * uint64(os.Getpagesize()), Processor: int(n(39)),
+		PID: pid, PPID: stat.PPID, Status: stat.State, VirtualSize: uint64(stat.VirtualMemory()), RSS: uint64(stat.ResidentMemory()), Processor: int(stat.Processor),
 		StartTime: started.UTC().Format(time.RFC3339), RunningTime: used.String(), FDCount: -1,
-		User: l.user(dir), Cmd: command(dir, string(stat[open+1:end])),
+		User: l.user(proc), Cmd: command(proc, stat.Comm),
 	}
 	if age := time.Since(started); age > 0 {
 		p.PercentCPU = 100 * float64(used) / float64(age)
@@ -195,27 +181,19 @@ func (l *processList) process(pid int, boot time.Time, memory uint64) (processIn
 	if memory > 0 {
 		p.PercentMemory = 100 * float64(p.RSS) / float64(memory)
 	}
-	if fds, err := os.ReadDir(path.Join(dir, "fd")); err == nil {
-		p.FDCount = len(fds)
+	if n, err := proc.FileDescriptorsLen(); err == nil {
+		p.FDCount = n
 	}
 	return p, nil
 }
 
-// notThere makes an error of a process that ended while it was read one of a file that is not there.
-func notThere(err error) error {
-	if errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "no such process") {
-		return os.ErrNotExist
-	}
-	return err
-}
-
 // user is the name of the owner in this machine's list of users, or the number.
-func (l *processList) user(dir string) string {
-	status, err := os.ReadFile(path.Join(dir, "status"))
+func (l *processList) user(proc procfs.Proc) string {
+	status, err := proc.NewStatus()
 	if err != nil {
 		return ""
 	}
-	uid := number(status, "Uid:")
+	uid := status.UIDs[0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if name, ok := l.users[uid]; ok {
@@ -232,16 +210,13 @@ func (l *processList) user(dir string) string {
 	return name
 }
 
-// command is the command line, or the name in brackets for a kernel thread, as ps shows it.
-func command(dir, name string) string {
-	f, err := os.Open(path.Join(dir, "cmdline"))
-	if err == nil {
-		defer func() { _ = f.Close() }()
-		const most = 4096
-		buf, _ := bufio.NewReaderSize(f, most).Peek(most)
-		if text := strings.TrimSpace(string(bytes.ReplaceAll(buf, []byte{0}, []byte{' '}))); text != "" {
-			return strings.ToValidUTF8(text, "\ufffd")
-		}
+// command is the beginning of the command line, or the name in brackets for a kernel thread, as ps shows it.
+func command(proc procfs.Proc, name string) string {
+	const most = 4096
+	words, _ := proc.CmdLine() // one that is not for our eyes is shown by its name
+	text := strings.TrimSpace(strings.Join(words, " "))
+	if text == "" {
+		text = "[" + name + "]"
 	}
-	return "[" + strings.ToValidUTF8(name, "\ufffd") + "]"
+	return strings.ToValidUTF8(text[:min(len(text), most)], "\ufffd")
 }

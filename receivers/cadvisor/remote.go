@@ -115,8 +115,7 @@ func (p *page) translate(ctx context.Context, out pmetric.Metrics, families map[
 	slices.Sort(names)
 	malformed := 0
 	for _, name := range names {
-		bad := appendFamily(sm.Metrics(), families[name], at)
-		malformed += bad
+		malformed += appendFamily(sm.Metrics(), families[name], at)
 	}
 	if malformed > 0 {
 		p.tel.drop(ctx, reasonMalformed, malformed)

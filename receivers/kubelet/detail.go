@@ -197,9 +197,6 @@ func (w *writer) writeUnmeasured() {
 	}
 	for _, uid := range w.meta.order {
 		pm := w.meta.pods[uid]
-		if pm.over {
-			continue
-		}
 		p := podStats{name: pm.name, namespace: pm.namespace, uid: uid}
 		for i := range pm.containers {
 			cm := &pm.containers[i]

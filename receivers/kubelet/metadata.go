@@ -22,7 +22,6 @@ type podMeta struct {
 	containers           []containerMeta
 	volumes              []volumeMeta
 	resources            resources // of all containers; a figure that one of them lacks is absent
-	over                 bool      // it has succeeded or failed
 }
 
 type label struct{ key, value string }
@@ -31,7 +30,7 @@ type containerMeta struct {
 	name, id, image string
 	resources       resources
 	restarts, ready num
-	counts          bool // its requests count: not an init container that ends
+	counts          bool // its requests count: not those of an init container that ends, nor of a pod that has ended
 }
 
 // volumeMeta is the type of a volume, as its key in the Pod object is named, and the claim it comes from.

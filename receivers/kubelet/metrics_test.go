@@ -87,6 +87,7 @@ func TestGoldenRich(t *testing.T) {
 "containers":[{"name":"c","image":"repo/c:1","resources":{"requests":{"cpu":"250m","memory":"64Mi","ephemeral-storage":"1Gi"},"limits":{"cpu":"1","memory":"128Mi"}}}]}},
 {"metadata":{"name":"new","namespace":"ns","uid":"u2"},"status":{"phase":"Pending"},"spec":{"containers":[{"name":"n","resources":{"requests":{"cpu":"2"}}}]}},
 {"metadata":{"name":"done","namespace":"ns","uid":"u3"},"status":{"phase":"Succeeded"},"spec":{"containers":[{"name":"n","resources":{"requests":{"cpu":"2"}}}]}}]}`))
+	require.False(t, pods.pods["u3"].containers[0].counts, "what has ended requests nothing, even while the summary still has it")
 	golden(t, "rich.want", render(d.write(t, []byte(rich), pods, testTime)))
 }
 

@@ -15,6 +15,7 @@ type podFields struct {
 	ownerKind, ownerName, templateHash, qos string
 	labels, annotations                     []label
 	statuses                                []containerMeta
+	over                                    bool // it has succeeded or failed
 }
 
 func (r *podList) decode(b []byte) (*metadata, error) {
@@ -76,6 +77,9 @@ func (p *podMeta) finish(f *podFields) {
 		if c := p.container(s.name); c != nil {
 			c.id, c.restarts, c.ready = s.id, s.restarts, s.ready
 		}
+	}
+	for i := range p.containers {
+		p.containers[i].counts = p.containers[i].counts && !f.over // what has ended requests nothing
 	}
 	p.sumUp()
 }
@@ -237,7 +241,7 @@ func (r *podList) status(p *podMeta, f *podFields) {
 		switch string(k) {
 		case "phase":
 			phase := r.text()
-			p.over = phase == "Succeeded" || phase == "Failed"
+			f.over = phase == "Succeeded" || phase == "Failed"
 		case "qosClass":
 			f.qos = r.text()
 		case "containerStatuses", "initContainerStatuses":

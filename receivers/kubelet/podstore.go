@@ -107,11 +107,11 @@ func uidOf(p *v1.Pod) string {
 
 // cutPod keeps of a Pod object what is needed.
 func cutPod(p *v1.Pod, cfg *MetadataConfig) *podMeta {
-	out := &podMeta{
-		name: p.Name, namespace: p.Namespace, uid: uidOf(p),
+	out := &podMeta{name: p.Name, namespace: p.Namespace, uid: uidOf(p)}
+	f := podFields{
+		templateHash: p.Labels["pod-template-hash"], qos: string(p.Status.QOSClass),
 		over: p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed,
 	}
-	f := podFields{templateHash: p.Labels["pod-template-hash"], qos: string(p.Status.QOSClass)}
 	if owner := metav1.GetControllerOfNoCopy(p); owner != nil {
 		f.ownerKind, f.ownerName = owner.Kind, owner.Name
 	}
