@@ -57,7 +57,7 @@ func (r *podList) pod() *podMeta {
 		case "spec":
 			r.spec(p)
 		case "status":
-			r.status(p, &f)
+			r.status(&f)
 		default:
 			l.skip()
 		}
@@ -235,7 +235,7 @@ func (r *podList) volume() (v volumeMeta) {
 	return v
 }
 
-func (r *podList) status(p *podMeta, f *podFields) {
+func (r *podList) status(f *podFields) {
 	l := &r.l
 	l.object(func(k []byte) {
 		switch string(k) {
