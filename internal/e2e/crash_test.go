@@ -171,7 +171,7 @@ func testCrash(t *testing.T, s *suite) {
 	written, err := w.lines()
 	require.NoError(t, err)
 	requireEachOnce(t, es, "logs-crash-default", written, doubled)
-	require.NoError(t, obsd.Stop(20*time.Second))
+	require.NoError(t, obsd.Stop(patience))
 }
 
 var sequence = regexp.MustCompile(`seq=(\d{7})`)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,7 +52,7 @@ func testFaults(t *testing.T, s *suite) {
 				proxy.Set(nil)
 			}
 			requireEachOnce(t, s.elasticsearch, index, total, 0)
-			require.NoError(t, obsd.Stop(20*time.Second))
+			require.NoError(t, obsd.Stop(patience))
 		})
 	}
 }

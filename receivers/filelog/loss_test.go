@@ -33,7 +33,8 @@ type sequenceWriter struct {
 	done chan error
 }
 
-const keepGenerations = 40
+// keepGenerations is how many: with a rotation every 100 ms, 40 s for a reader that a busy machine holds up.
+const keepGenerations = 400
 
 func startWriting(path string, rotateEvery time.Duration) *sequenceWriter {
 	w := &sequenceWriter{path: path, stop: make(chan struct{}), done: make(chan error, 1)}
