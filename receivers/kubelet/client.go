@@ -159,7 +159,13 @@ func (c *client) try(ctx context.Context, u, accept string, buf []byte) (body []
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
 		return buf, &statusError{code: resp.StatusCode, text: strings.Join(strings.Fields(string(text)), " ")}
 	}
-	return readAll(resp, buf)
+	body, err = readAll(resp, buf)
+	if cause := context.Cause(ctx); err == nil && cause != nil {
+		// The client announces that it closes the connection before it does so, and a server may end its answer properly in
+		// between: what it wrote until then looks whole.
+		err = fmt.Errorf("%w: the answer may be cut off", cause)
+	}
+	return body, err
 }
 
 // readAll reads a body into buf. There is room for one more byte behind what it returns, which Prometheus's parser wants.
