@@ -44,6 +44,7 @@ func TestKubernetes(t *testing.T) {
 		"cadvisor":            testCadvisor,
 		"cadvisor as nobody":  testCadvisorAsNobody,
 		"cadvisor Prometheus": testCadvisorPrometheus,
+		"kubelet":             testKubelet,
 		"kubelet restarts":    testKubeletRestarts,
 		"kubectl top":         testKubectlTop,
 		"cadvisor processes":  testCadvisorProcesses,
