@@ -1,0 +1,195 @@
+package kubeapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// Resource is one kind of objects to follow.
+type Resource struct {
+	// Name is as in URLs and in RBAC: pods.
+	Name string
+	// Kind is an empty object of the kind.
+	Kind runtime.Object
+	// Client is that of the API group, from a clientset.
+	Client rest.Interface
+	// Namespace holds the objects; all namespaces if it is empty.
+	Namespace string
+	// Fields and Labels are selectors, or empty.
+	Fields, Labels string
+}
+
+// list reads all objects.
+func (r *Resource) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+	return r.request(&o).Do(ctx).Get()
+}
+
+// watch follows changes.
+func (r *Resource) watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	o.Watch = true
+	return r.request(&o).Watch(ctx)
+}
+
+func (r *Resource) request(o *metav1.ListOptions) *rest.Request {
+	o.FieldSelector, o.LabelSelector = r.Fields, r.Labels
+	var timeout time.Duration
+	if o.TimeoutSeconds != nil {
+		timeout = time.Duration(*o.TimeoutSeconds) * time.Second
+	}
+	return r.Client.Get().NamespaceIfScoped(r.Namespace, r.Namespace != "").Resource(r.Name).
+		VersionedParams(o, scheme.ParameterCodec).Timeout(timeout)
+}
+
+// Follower follows objects of the API server for one component.
+type Follower struct {
+	// Component is its name in log lines.
+	Component string
+	// Logger gets a warning for each kind of failure once, and word when it is over.
+	Logger *zap.Logger
+	// Failed counts a request that failed, by the name of the resource and a reason of few values. It may be nil.
+	Failed func(ctx context.Context, resource, reason string)
+}
+
+// Follow lists and watches a resource until ctx ends, and hands what comes to store. It is client-go's reflector that does
+// so: it asks again after failures, later and later, opens watches that were closed, and lists anew when what it knows is too
+// old for the server (410).
+func (f *Follower) Follow(ctx context.Context, r Resource, store cache.ReflectorStore) {
+	var failing atomic.Pointer[string]
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			got, err := r.list(ctx, o)
+			f.noted(ctx, r.Name, &failing, err)
+			return got, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			got, err := r.watch(ctx, o)
+			f.noted(ctx, r.Name, &failing, err)
+			return got, err
+		},
+	}
+	quiet := logr.Discard() // what matters is said by noted
+	cache.NewReflectorWithOptions(lw, r.Kind, store, cache.ReflectorOptions{Name: f.Component + ", " + r.Name, Logger: &quiet}).
+		RunWithContext(klog.NewContext(ctx, quiet))
+}
+
+// noted counts failures and says each kind once; failing is the last one of what is followed.
+func (f *Follower) noted(ctx context.Context, resource string, failing *atomic.Pointer[string], err error) {
+	if err == nil {
+		if failing.Swap(nil) != nil {
+			f.Logger.Info(f.Component+": the API server answers again", zap.String("what", resource))
+		}
+		return
+	}
+	if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsInvalid(err) {
+		return // the list is fetched anew
+	}
+	reason := Reason(err)
+	if f.Failed != nil {
+		f.Failed(ctx, resource, reason)
+	}
+	if last := failing.Swap(&reason); last != nil && *last == reason {
+		return
+	}
+	f.Logger.Warn(f.Component+": the API server does not answer; it is asked again, and this is not said again until it does",
+		zap.String("what", resource), zap.String("mend", mend(err, resource)), zap.Error(err))
+}
+
+// Reason is one word for why a request to the API server failed: that of its answer in lower case (forbidden, notfound), or
+// timeout, or connection if there was no answer.
+func Reason(err error) string {
+	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
+		return strings.ToLower(string(reason))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	return "connection"
+}
+
+func mend(err error, resource string) string {
+	switch {
+	case apierrors.IsForbidden(err):
+		return "give the service account list and watch on " + resource
+	case apierrors.IsUnauthorized(err):
+		return "check the service account's token, or the credentials in the kubeconfig"
+	case apierrors.IsNotFound(err):
+		return "this API server has no " + resource + " of the version that obsd knows"
+	}
+	return "check that the API server runs and can be reached from here"
+}
+
+// Store adapts functions to cache.ReflectorStore. It keeps no objects: the functions cut out of them what is needed, and clone
+// strings that are parts of longer ones. Calls come from one goroutine.
+type Store[O runtime.Object] struct {
+	// Put takes an object that is new or has changed.
+	Put func(O)
+	// Gone takes the last state of an object that is no more.
+	Gone func(O)
+	// All takes all objects there are, instead of all before.
+	All func([]O)
+	// Trim takes what is not needed out of an object of a first list, of which all objects are held until its end. It may be nil.
+	Trim func(O)
+}
+
+// Transformer implements cache.TransformingStore.
+func (s Store[O]) Transformer() cache.TransformFunc {
+	if s.Trim == nil {
+		return nil
+	}
+	return func(obj any) (any, error) {
+		if o, ok := obj.(O); ok {
+			s.Trim(o)
+		}
+		return obj, nil
+	}
+}
+
+// Add implements cache.ReflectorStore.
+func (s Store[O]) Add(obj any) error { return call(s.Put, obj) }
+
+// Update implements cache.ReflectorStore.
+func (s Store[O]) Update(obj any) error { return call(s.Put, obj) }
+
+// Delete implements cache.ReflectorStore.
+func (s Store[O]) Delete(obj any) error { return call(s.Gone, obj) }
+
+// Replace implements cache.ReflectorStore.
+func (s Store[O]) Replace(list []any, _ string) error {
+	objects := make([]O, 0, len(list))
+	for _, obj := range list {
+		o, ok := obj.(O)
+		if !ok {
+			return fmt.Errorf("not a %T: %T", o, obj)
+		}
+		objects = append(objects, o)
+	}
+	s.All(objects)
+	return nil
+}
+
+// Resync implements cache.ReflectorStore.
+func (Store[O]) Resync() error { return nil }
+
+func call[O runtime.Object](do func(O), obj any) error {
+	o, ok := obj.(O)
+	if !ok {
+		return fmt.Errorf("not a %T: %T", o, obj)
+	}
+	do(o)
+	return nil
+}
