@@ -79,7 +79,7 @@ func (a *API) Kubeconfig() string {
 	return path
 }
 
-// Set adds objects or changes those of the same name. What has no uid or creation time gets one uid for good.
+// Set adds objects or changes those of the same name. One without a uid gets one, which it keeps.
 func (a *API) Set(objects ...runtime.Object) {
 	a.t.Helper()
 	for _, o := range objects {
@@ -179,14 +179,11 @@ func (a *API) put(resource resourceID, u *unstructured.Unstructured) {
 }
 
 // remove forgets an object. The caller holds the lock.
-func (a *API) remove(resource resourceID, key string) bool {
-	old := a.objects[resource][key]
-	if old == nil {
-		return false
+func (a *API) remove(resource resourceID, key string) {
+	if old := a.objects[resource][key]; old != nil {
+		delete(a.objects[resource], key)
+		a.note(change{resource: resource, kind: watch.Deleted, old: old, now: old.DeepCopy()})
 	}
-	delete(a.objects[resource], key)
-	a.note(change{resource: resource, kind: watch.Deleted, old: old, now: old.DeepCopy()})
-	return true
 }
 
 // note gives a change its version and wakes the watchers. The caller holds the lock.

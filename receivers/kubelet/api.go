@@ -2,29 +2,24 @@ package kubelet
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
-	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 	v1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // node is what is kept of a Node object.
@@ -36,11 +31,10 @@ type node struct {
 
 func (n *node) url(cfg *Config) (*url.URL, error) { return parseEndpoint(n.endpoint, cfg.AuthType) }
 
-// api follows Node and Pod objects. Objects are cut to what is needed as they come in, and lists that have grown too old
-// for the API server (410) are fetched anew by client-go.
+// api follows Node and Pod objects, which are cut to what is needed as they come in.
 type api struct {
 	r       *kubeletReceiver
-	client  corev1.CoreV1Interface
+	client  rest.Interface
 	nodes   nodeStore
 	pods    podStore
 	onNodes func([]*node) // nil unless all nodes are scraped
@@ -48,14 +42,11 @@ type api struct {
 }
 
 func (r *kubeletReceiver) newAPI(cfg *rest.Config, all bool) (*api, error) {
-	cfg = rest.CopyConfig(cfg)
-	cfg.ContentType = runtime.ContentTypeProtobuf
-	cfg.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	client, err := corev1.NewForConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
-	a := &api{r: r, client: client, all: all, pods: podStore{cfg: &r.cfg.Metadata, byNode: map[string]map[string]*podMeta{}, nodeOf: map[string]string{}}}
+	a := &api{r: r, client: client.RESTClient(), all: all, pods: podStore{cfg: &r.cfg.Metadata, byNode: map[string]map[string]*podMeta{}, nodeOf: map[string]string{}}}
 	a.nodes.known = map[string]*node{}
 	return a, nil
 }
@@ -69,70 +60,18 @@ func (a *api) start(ctx context.Context, self string) {
 		}
 		return fields.OneTermEqualSelector(field, self).String()
 	}
-	a.follow(ctx, "nodes", &v1.Node{}, &a.nodes, one("metadata.name"),
-		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return a.client.Nodes().List(ctx, o)
-		},
-		func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return a.client.Nodes().Watch(ctx, o)
+	f := &kubeapi.Follower{Component: "kubelet", Logger: a.r.set.Logger, Failed: func(ctx context.Context, resource, reason string) {
+		a.r.tel.failures.Add(ctx, 1, metric.WithAttributes(a.r.tel.receiver, attribute.String("endpoint", "api_"+resource), attribute.String("reason", reason)))
+	}}
+	follow := func(name string, kind runtime.Object, field string, store cache.ReflectorStore) {
+		a.r.background.Go(func() {
+			f.Follow(ctx, kubeapi.Resource{Name: name, Kind: kind, Client: a.client, Fields: one(field)}, store)
 		})
-	if a.r.podSource != sourceAPI {
-		return
 	}
-	a.follow(ctx, "pods", &v1.Pod{}, &a.pods, one("spec.nodeName"),
-		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return a.client.Pods("").List(ctx, o)
-		},
-		func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return a.client.Pods("").Watch(ctx, o)
-		})
-}
-
-func (a *api) follow(ctx context.Context, what string, kind runtime.Object, store cache.ReflectorStore, selector string,
-	list func(context.Context, metav1.ListOptions) (runtime.Object, error),
-	watched func(context.Context, metav1.ListOptions) (watch.Interface, error),
-) {
-	var failing atomic.Pointer[string]
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.FieldSelector = selector
-			got, err := list(ctx, o)
-			a.noted(ctx, what, &failing, err)
-			return got, err
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = selector
-			got, err := watched(ctx, o)
-			a.noted(ctx, what, &failing, err)
-			return got, err
-		},
+	follow("nodes", &v1.Node{}, "metadata.name", a.nodes.store())
+	if a.r.podSource == sourceAPI {
+		follow("pods", &v1.Pod{}, "spec.nodeName", a.pods.store())
 	}
-	quiet := logr.Discard() // what matters is said by noted
-	reflector := cache.NewReflectorWithOptions(lw, kind, store, cache.ReflectorOptions{Name: "kubelet receiver, " + what, Logger: &quiet})
-	a.r.background.Go(func() { reflector.RunWithContext(klog.NewContext(ctx, quiet)) })
-}
-
-// noted counts failures and says each kind once; failing is the last one of what is followed.
-func (a *api) noted(ctx context.Context, what string, failing *atomic.Pointer[string], err error) {
-	if err == nil {
-		if failing.Swap(nil) != nil {
-			a.r.set.Logger.Info("kubelet: the API server answers again", zap.String("what", what))
-		}
-		return
-	}
-	if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsInvalid(err) {
-		return // the list is fetched anew
-	}
-	reason := strings.ToLower(string(apierrors.ReasonForError(err)))
-	if reason == "" {
-		reason, _ = failure(err)
-	}
-	a.r.tel.failures.Add(ctx, 1, metric.WithAttributes(a.r.tel.receiver, attribute.String("endpoint", "api_"+what), attribute.String("reason", reason)))
-	if last := failing.Swap(&reason); last != nil && *last == reason {
-		return
-	}
-	a.r.set.Logger.Warn("kubelet: the API server does not answer; it is asked again, and this is not said again until it does",
-		zap.String("what", what), zap.String("mend", "give the service account list and watch on "+what), zap.Error(err))
 }
 
 // metadata is what is known of a node now.
@@ -156,7 +95,7 @@ func (a *api) onlyNode(name string) *metadata {
 	return &metadata{node: &n.meta}
 }
 
-// nodeStore keeps nodes for a reflector.
+// nodeStore keeps what is needed of nodes.
 type nodeStore struct {
 	mu      sync.Mutex
 	known   map[string]*node
@@ -170,7 +109,7 @@ func (s *nodeStore) get(name string) *node {
 }
 
 // change changes the map and hands over what there is then.
-func (s *nodeStore) change(do func()) error {
+func (s *nodeStore) change(do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	do()
@@ -181,44 +120,23 @@ func (s *nodeStore) change(do func()) error {
 		}
 		s.changed(list)
 	}
-	return nil
 }
 
-// Add implements cache.ReflectorStore.
-func (s *nodeStore) Add(obj any) error {
-	n, ok := obj.(*v1.Node)
-	if !ok {
-		return fmt.Errorf("kubelet: not a node: %T", obj)
+// store is where a reflector puts nodes.
+func (s *nodeStore) store() cache.ReflectorStore {
+	return kubeapi.Store[*v1.Node]{
+		Put:  func(n *v1.Node) { s.change(func() { s.known[n.Name] = cutNode(n) }) },
+		Gone: func(n *v1.Node) { s.change(func() { delete(s.known, n.Name) }) },
+		All: func(list []*v1.Node) {
+			s.change(func() {
+				clear(s.known)
+				for _, n := range list {
+					s.known[n.Name] = cutNode(n)
+				}
+			})
+		},
 	}
-	return s.change(func() { s.known[n.Name] = cutNode(n) })
 }
-
-// Update implements cache.ReflectorStore.
-func (s *nodeStore) Update(obj any) error { return s.Add(obj) }
-
-// Delete implements cache.ReflectorStore.
-func (s *nodeStore) Delete(obj any) error {
-	n, ok := obj.(*v1.Node)
-	if !ok {
-		return fmt.Errorf("kubelet: not a node: %T", obj)
-	}
-	return s.change(func() { delete(s.known, n.Name) })
-}
-
-// Replace implements cache.ReflectorStore.
-func (s *nodeStore) Replace(list []any, _ string) error {
-	return s.change(func() {
-		clear(s.known)
-		for _, obj := range list {
-			if n, ok := obj.(*v1.Node); ok {
-				s.known[n.Name] = cutNode(n)
-			}
-		}
-	})
-}
-
-// Resync implements cache.ReflectorStore.
-func (*nodeStore) Resync() error { return nil }
 
 // cutNode keeps of a Node object what is needed. Its kubelet is at the first internal address.
 func cutNode(n *v1.Node) *node {

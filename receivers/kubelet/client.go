@@ -18,7 +18,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // serviceAccountDir is where a pod finds its service account.
@@ -224,24 +225,16 @@ func (c *Config) tokenFile() string {
 
 // apiConfig is how the API server is asked.
 func (c *Config) apiConfig() (*rest.Config, error) {
-	if c.AuthType != authKubeConfig {
-		r, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, fmt.Errorf("kubelet: find the API server: %w: run in a pod with a service account, or use auth_type kubeConfig", err)
-		}
-		return r, nil
+	k := kubeapi.Config{AuthType: kubeapi.ServiceAccount, KubeConfig: c.KubeConfig, Context: c.Context}
+	if c.AuthType == authKubeConfig {
+		k.AuthType = kubeapi.KubeConfig
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = c.KubeConfig
-	r, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: c.Context}).ClientConfig()
+	r, err := k.REST()
 	if err != nil {
-		return nil, fmt.Errorf("kubelet: read the kubeconfig: %w: set kubeconfig, or KUBECONFIG in the environment", err)
+		return nil, fmt.Errorf("kubelet: %w", err)
 	}
-	if c.InsecureSkipVerify {
+	if c.AuthType == authKubeConfig && c.InsecureSkipVerify {
 		r.Insecure, r.CAFile, r.CAData = true, "", nil
-	}
-	if r.Proxy == nil {
-		r.Proxy = http.ProxyFromEnvironment
 	}
 	return r, nil
 }

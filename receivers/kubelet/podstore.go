@@ -2,19 +2,21 @@ package kubelet
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // configHash is the annotation of a mirror pod, the API's picture of a static pod: the uid that the kubelet knows it by.
 const configHash = "kubernetes.io/config.hash"
 
-// podStore keeps pods for a reflector, by node.
+// podStore keeps what is needed of pods, by node.
 type podStore struct {
 	cfg *MetadataConfig
 
@@ -32,17 +34,30 @@ func (s *podStore) of(node string) *metadata {
 	return m
 }
 
-// Add implements cache.ReflectorStore.
-func (s *podStore) Add(obj any) error {
-	p, ok := obj.(*v1.Pod)
-	if !ok {
-		return fmt.Errorf("kubelet: not a pod: %T", obj)
+// store is where a reflector puts pods.
+func (s *podStore) store() cache.ReflectorStore {
+	return kubeapi.Store[*v1.Pod]{
+		Put: func(p *v1.Pod) {
+			cut := cutPod(p, s.cfg)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.put(p.Spec.NodeName, cut)
+		},
+		Gone: func(p *v1.Pod) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.remove(uidOf(p))
+		},
+		All: func(list []*v1.Pod) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			clear(s.byNode)
+			clear(s.nodeOf)
+			for _, p := range list {
+				s.put(p.Spec.NodeName, cutPod(p, s.cfg))
+			}
+		},
 	}
-	cut := cutPod(p, s.cfg)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.put(p.Spec.NodeName, cut)
-	return nil
 }
 
 func (s *podStore) put(node string, p *podMeta) {
@@ -65,38 +80,6 @@ func (s *podStore) remove(uid string) {
 	}
 	delete(s.nodeOf, uid)
 }
-
-// Update implements cache.ReflectorStore.
-func (s *podStore) Update(obj any) error { return s.Add(obj) }
-
-// Delete implements cache.ReflectorStore.
-func (s *podStore) Delete(obj any) error {
-	p, ok := obj.(*v1.Pod)
-	if !ok {
-		return fmt.Errorf("kubelet: not a pod: %T", obj)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.remove(uidOf(p))
-	return nil
-}
-
-// Replace implements cache.ReflectorStore.
-func (s *podStore) Replace(list []any, _ string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.byNode)
-	clear(s.nodeOf)
-	for _, obj := range list {
-		if p, ok := obj.(*v1.Pod); ok {
-			s.put(p.Spec.NodeName, cutPod(p, s.cfg))
-		}
-	}
-	return nil
-}
-
-// Resync implements cache.ReflectorStore.
-func (*podStore) Resync() error { return nil }
 
 func uidOf(p *v1.Pod) string {
 	if hash := p.Annotations[configHash]; hash != "" {
