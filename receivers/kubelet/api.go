@@ -148,14 +148,18 @@ func cutNode(n *v1.Node) *node {
 	if i := slices.IndexFunc(n.Status.Addresses, func(a v1.NodeAddress) bool { return a.Type == v1.NodeInternalIP }); i >= 0 {
 		host = n.Status.Addresses[i].Address
 	}
-	q := func(name v1.ResourceName) qty {
-		v, ok := n.Status.Allocatable[name]
-		return qty{v: v.AsApproximateFloat64(), ok: ok}
-	}
 	return &node{
 		name: strings.Clone(n.Name), endpoint: net.JoinHostPort(host, strconv.Itoa(int(port))),
-		meta: nodeMeta{cpu: q(v1.ResourceCPU), memory: q(v1.ResourceMemory), storage: q(v1.ResourceEphemeralStorage), pods: q(v1.ResourcePods)},
+		meta: nodeMeta{capacity: cutResources(n.Status.Capacity), allocatable: cutResources(n.Status.Allocatable)},
 	}
+}
+
+func cutResources(list v1.ResourceList) nodeResources {
+	q := func(name v1.ResourceName) qty {
+		v, ok := list[name]
+		return qty{v: v.AsApproximateFloat64(), ok: ok}
+	}
+	return nodeResources{cpu: q(v1.ResourceCPU), memory: q(v1.ResourceMemory), storage: q(v1.ResourceEphemeralStorage), pods: q(v1.ResourcePods)}
 }
 
 // setTargets makes the targets those of the nodes. A node whose address stays keeps its target, and with it the last

@@ -59,6 +59,7 @@ func (a *fakeAPI) node(t *testing.T, name string) *v1.Node {
 	n := &v1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: "1"}}
 	n.Status.Addresses = []v1.NodeAddress{{Type: v1.NodeHostName, Address: name}, {Type: v1.NodeInternalIP, Address: u.Hostname()}}
 	n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(port)
+	n.Status.Capacity = v1.ResourceList{v1.ResourceCPU: resource.MustParse("4"), v1.ResourceMemory: resource.MustParse("16Gi"), v1.ResourcePods: resource.MustParse("110")}
 	n.Status.Allocatable = v1.ResourceList{
 		v1.ResourceCPU: resource.MustParse("3920m"), v1.ResourceMemory: resource.MustParse("15Gi"), v1.ResourcePods: resource.MustParse("110"),
 	}
@@ -238,7 +239,7 @@ func TestMetadataFromTheAPI(t *testing.T) {
 	a.expired = true
 	h := newHarness(t, a.config(t, func(c *Config) {
 		c.Endpoint, c.Metadata = "node1", MetadataConfig{Source: sourceAPI, Labels: []string{"app"}}
-		c.Metrics = map[string]Toggle{"k8s.container.memory_request_utilization": {Enabled: true}}
+		c.Metrics = map[string]Toggle{"k8s.container.memory_request_utilization": {Enabled: true}, "k8s.container.memory.node.utilization": {Enabled: true}}
 	}))
 	until(t, "pods and node are known", func() bool {
 		m := h.api.metadata("node1")

@@ -73,6 +73,8 @@ const (
 	cpuRequestUtilization
 	memoryLimitUtilization
 	memoryRequestUtilization
+	cpuNodeUtilization
+	memoryNodeUtilization
 	cpuRequest
 	cpuLimit
 	memoryRequest
@@ -85,6 +87,10 @@ const (
 	allocatableMemory
 	allocatableStorage
 	allocatablePods
+	capacityCPU
+	capacityMemory
+	capacityStorage
+	capacityPods
 	stats
 )
 
@@ -150,16 +156,22 @@ func nodeStatsOnly() map[stat]definition {
 		allocatableMemory:   {n + "allocatable_memory", "By", "Memory of the node that pods may request.", gauge, true},
 		allocatableStorage:  {n + "allocatable_ephemeral_storage", "By", "Ephemeral storage of the node that pods may request.", gauge, true},
 		allocatablePods:     {n + "allocatable_pods", "{pod}", "Pods that the node may run.", gauge, true},
+		capacityCPU:         {n + "capacity_cpu", "{cpu}", "CPUs of the node.", gauge, true},
+		capacityMemory:      {n + "capacity_memory", "By", "Memory of the node.", gauge, true},
+		capacityStorage:     {n + "capacity_ephemeral_storage", "By", "Ephemeral storage of the node.", gauge, true},
+		capacityPods:        {n + "capacity_pods", "{pod}", "Pods that the node is made for.", gauge, true},
 	}
 }
 
-// utilizationStats are a usage divided by what was requested, or by the limit.
+// utilizationStats are a usage divided by what was requested, by the limit, or by what the node has.
 func utilizationStats(prefix, of string) map[stat]definition {
 	return map[stat]definition{
 		cpuLimitUtilization:      {prefix + "cpu_limit_utilization", "1", "CPU usage of the " + of + " divided by its limit.", gauge, false},
 		cpuRequestUtilization:    {prefix + "cpu_request_utilization", "1", "CPU usage of the " + of + " divided by its request.", gauge, false},
 		memoryLimitUtilization:   {prefix + "memory_limit_utilization", "1", "Memory usage of the " + of + " divided by its limit.", gauge, false},
 		memoryRequestUtilization: {prefix + "memory_request_utilization", "1", "Memory usage of the " + of + " divided by its request.", gauge, false},
+		cpuNodeUtilization:       {prefix + "cpu.node.utilization", "1", "CPU usage of the " + of + " divided by the node's CPUs.", gauge, false},
+		memoryNodeUtilization:    {prefix + "memory.node.utilization", "1", "Memory usage of the " + of + " divided by the node's memory.", gauge, false},
 	}
 }
 

@@ -134,11 +134,16 @@ func (c *client) get(ctx context.Context, u, accept string, buf []byte) ([]byte,
 	return c.try(ctx, u, accept, buf)
 }
 
-// refused says that the credentials may be old.
+// refused says that the credentials may be old: the other side says so, or its certificate is not taken, or it ended the
+// connection, as it does over a client certificate.
 func refused(err error) bool {
 	var status *statusError
+	if errors.As(err, &status) {
+		return status.code == http.StatusUnauthorized
+	}
 	var cert *tls.CertificateVerificationError
-	return errors.As(err, &status) && status.code == http.StatusUnauthorized || errors.As(err, &cert)
+	var network *net.OpError
+	return errors.As(err, &cert) || errors.As(err, &network)
 }
 
 func (c *client) try(ctx context.Context, u, accept string, buf []byte) (body []byte, err error) {
@@ -258,6 +263,8 @@ func failure(err error) (reason, mend string) {
 		return "timeout", "see why the kubelet is slow, or raise timeout"
 	case errors.As(err, &cert):
 		return "certificate", "set ca_file to the CA that signed the kubelet's serving certificate, or give kubelets one of the cluster's CA (serverTLSBootstrap)"
+	case errors.As(err, &network) && network.Op == "remote error": // an alert of TLS
+		return "client_certificate", "the kubelet does not take the client certificate: check cert_file, key_file, and the kubelet's client CA"
 	case errors.As(err, &status):
 		return fmt.Sprintf("status_%d", status.code), mendStatus(status.code)
 	case errors.As(err, &network):

@@ -212,14 +212,21 @@ func (w *writer) writeUnmeasured() {
 	}
 }
 
-// allocatable writes what the Node object says that pods may request.
-func (w *writer) allocatable() {
+// resources writes what the Node object says that the node has, and what of it pods may request.
+func (w *writer) resources() {
 	if w.meta == nil || w.meta.node == nil {
 		return
 	}
-	n := w.meta.node
-	w.page.float(allocatableCPU, n.cpu.v, n.cpu.ok)
-	w.page.int(allocatableMemory, n.memory.whole())
-	w.page.int(allocatableStorage, n.storage.whole())
-	w.page.int(allocatablePods, n.pods.whole())
+	for _, r := range [...]struct {
+		nodeResources
+		cpu, memory, storage, pods stat
+	}{
+		{w.meta.node.allocatable, allocatableCPU, allocatableMemory, allocatableStorage, allocatablePods},
+		{w.meta.node.capacity, capacityCPU, capacityMemory, capacityStorage, capacityPods},
+	} {
+		w.page.float(r.cpu, r.nodeResources.cpu.v, r.nodeResources.cpu.ok)
+		w.page.int(r.memory, r.nodeResources.memory.whole())
+		w.page.int(r.storage, r.nodeResources.storage.whole())
+		w.page.int(r.pods, r.nodeResources.pods.whole())
+	}
 }

@@ -79,7 +79,7 @@ func (w *writer) writeNode() {
 		w.page.int(pidLimit, n.maxPID)
 		w.otherFS(&n.imageFs, imageFSAvailable)
 		w.otherFS(&n.runtimeFs, runtimeFSAvailable)
-		w.allocatable()
+		w.resources()
 	}
 	if !w.groups[groupSystem] {
 		return
@@ -151,8 +151,8 @@ func (w *writer) writeContainer(p *podStats, c *containerStats, meta *podMeta) {
 	w.ephemeral(c)
 	w.accelerators(c)
 	w.userDefined(c)
+	w.utilization(cm.requested(), cpus, known, c.memory.usage)
 	if cm != nil {
-		w.utilization(&cm.resources, cpus, known, c.memory.usage)
 		w.state(cm)
 	}
 }
@@ -226,10 +226,15 @@ func (w *writer) otherFS(f *fsStats, first stat) {
 	}
 }
 
-// utilization divides usage by requests and limits.
+// utilization divides usage by requests and limits, and by what the node has.
 func (w *writer) utilization(r *resources, cpus float64, known bool, memory num) {
 	w.page.ratio(cpuLimitUtilization, cpus, r.cpuLimit.v, known && r.cpuLimit.ok)
 	w.page.ratio(cpuRequestUtilization, cpus, r.cpuRequest.v, known && r.cpuRequest.ok)
 	w.page.ratio(memoryLimitUtilization, float64(memory.v), r.memoryLimit.v, memory.ok && r.memoryLimit.ok)
 	w.page.ratio(memoryRequestUtilization, float64(memory.v), r.memoryRequest.v, memory.ok && r.memoryRequest.ok)
+	if w.meta != nil && w.meta.node != nil {
+		node := &w.meta.node.capacity
+		w.page.ratio(cpuNodeUtilization, cpus, node.cpu.v, known && node.cpu.ok)
+		w.page.ratio(memoryNodeUtilization, float64(memory.v), node.memory.v, memory.ok && node.memory.ok)
+	}
 }

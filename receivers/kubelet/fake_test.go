@@ -74,6 +74,15 @@ func (a *authority) issue(t testing.TB) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// writePair writes a certificate and its key to files.
+func writePair(t testing.TB, pair tls.Certificate, certFile, keyFile string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o600))
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+}
+
 // fakeKubelet is a TLS server that answers what a test tells it to. The token it takes and its certificate can change.
 type fakeKubelet struct {
 	*httptest.Server
@@ -82,6 +91,7 @@ type fakeKubelet struct {
 	mu      sync.Mutex
 	token   string
 	cert    tls.Certificate
+	clients *x509.CertPool // whom it asks for a certificate of; nobody if it is nil
 	answers map[string]http.HandlerFunc
 	asked   map[string]int
 }
@@ -95,7 +105,11 @@ func newFakeKubelet(t testing.TB) *fakeKubelet {
 	f.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return &tls.Config{Certificates: []tls.Certificate{f.cert}, MinVersion: tls.VersionTLS12}, nil
+		c := &tls.Config{Certificates: []tls.Certificate{f.cert}, MinVersion: tls.VersionTLS12}
+		if f.clients != nil {
+			c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, f.clients
+		}
+		return c, nil
 	}}
 	f.StartTLS()
 	t.Cleanup(f.Close)

@@ -1,9 +1,12 @@
 package kubelet
 
 import (
+	"crypto/x509"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +173,47 @@ func TestWrongCA(t *testing.T) {
 	cfg = f.config(t)
 	cfg.CAFile, cfg.InsecureSkipVerify = "", true
 	require.NotZero(t, newHarness(t, cfg).once(t).DataPointCount())
+}
+
+// TestClientCertificate shows a certificate, and a new one when the kubelet no longer takes the old one.
+func TestClientCertificate(t *testing.T) {
+	f := newFakeKubelet(t)
+	cfg := f.config(t)
+	dir := t.TempDir()
+	cfg.AuthType, cfg.TokenFile, cfg.CertFile, cfg.KeyFile = authTLS, "", filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	use := func(a *authority) {
+		f.set(func() { f.token, f.clients = "", x509.NewCertPool(); f.clients.AddCert(a.cert) })
+		f.CloseClientConnections()
+	}
+	use(f.ca)
+	writePair(t, f.ca.issue(t), cfg.CertFile, cfg.KeyFile)
+	h := newHarness(t, cfg)
+	require.NotZero(t, h.once(t).DataPointCount())
+
+	next := newAuthority(t)
+	use(next)
+	require.Zero(t, h.once(t).DataPointCount())
+	require.Len(t, h.warnings(), 1)
+	require.Contains(t, []string{"client_certificate", "connection"}, h.warnings()[0], "the alert may come after the connection is gone")
+	writePair(t, next.issue(t), cfg.CertFile, cfg.KeyFile)
+	require.NotZero(t, h.once(t).DataPointCount())
+	require.Len(t, h.warnings(), 1)
+}
+
+// TestNoCredentials asks over plain HTTP, as on the kubelet's read-only port, and sends no token.
+func TestNoCredentials(t *testing.T) {
+	asked := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Get("Authorization")
+		_, _ = w.Write(captured(t, "summary.json"))
+	}))
+	t.Cleanup(s.Close)
+	cfg := createDefaultConfig().(*Config)
+	cfg.AuthType, cfg.Endpoint = authNone, strings.TrimPrefix(s.URL, "http://")
+	h := newHarness(t, cfg)
+	require.NotZero(t, h.once(t).DataPointCount())
+	require.Empty(t, <-asked)
+	require.Empty(t, h.warnings())
 }
 
 func TestFaultyAnswers(t *testing.T) {

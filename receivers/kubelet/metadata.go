@@ -36,8 +36,11 @@ type containerMeta struct {
 // volumeMeta is the type of a volume, as its key in the Pod object is named, and the claim it comes from.
 type volumeMeta struct{ name, kind, claim string }
 
-// nodeMeta is what pods may request of a node.
-type nodeMeta struct{ cpu, memory, storage, pods qty }
+// nodeMeta is what a node has, and what of it pods may request.
+type nodeMeta struct{ capacity, allocatable nodeResources }
+
+// nodeResources are CPUs, bytes and a number of pods.
+type nodeResources struct{ cpu, memory, storage, pods qty }
 
 // resources are CPUs and bytes.
 type resources struct {
@@ -136,6 +139,13 @@ func (p *podMeta) total() *resources {
 		return &resources{}
 	}
 	return &p.resources
+}
+
+func (c *containerMeta) requested() *resources {
+	if c == nil {
+		return &resources{}
+	}
+	return &c.resources
 }
 
 func (p *podMeta) container(name string) *containerMeta {
