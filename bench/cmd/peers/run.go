@@ -44,8 +44,16 @@ type measurement struct {
 	lines int
 	usage process.Usage
 	ready time.Duration
-	// allocated is the bytes that the program allocated from its start.
+	// allocated is the bytes that the program allocated meanwhile.
 	allocated int64
+}
+
+// since takes off what had been spent until an earlier moment of the run.
+func (m measurement) since(before measurement) measurement {
+	m.lines -= before.lines
+	m.allocated -= before.allocated
+	m.usage.CPU -= before.usage.CPU
+	return m
 }
 
 // perCPUSecond is how many lines went through for each second of CPU time.
@@ -136,7 +144,8 @@ func (r *runner) logs(lines int) (dir string, err error) {
 	return dir, errors.Join(genlogs.Write(f, lines, genlogs.CRI), f.Close())
 }
 
-// run starts one program and measures it from its start until all lines, or scrapes, are through.
+// run starts one program and measures it until all lines, or scrapes, are through: from its start, or from its first scrapes
+// on.
 func (r *runner) run(ctx context.Context, p program, row row, logs string, lines int) (m measurement, err error) {
 	target, err := sink.Start()
 	if err != nil {
@@ -166,15 +175,25 @@ func (r *runner) run(ctx context.Context, p program, row row, logs string, lines
 	case row.kubelet != "": // a scrape is done when the next one begins
 		progress = func(context.Context) (int64, error) { return node.Scrapes(row.kubelet) - 1, nil }
 	}
-	if err := waitFor(ctx, int64(lines), progress); err != nil {
-		return m, fmt.Errorf("%w\n%s", err, d.Log())
-	}
-	usage, err := d.Usage()
-	if err != nil {
+	spent := func(lines int) (m measurement, err error) {
+		if err := waitFor(ctx, int64(lines), progress); err != nil {
+			return m, fmt.Errorf("%w\n%s", err, d.Log())
+		}
+		if m.usage, err = d.Usage(); err != nil {
+			return m, err
+		}
+		m.allocated, err = total(ctx, own, allocatedMetric)
+		m.lines, m.ready = lines, d.StartTime
 		return m, err
 	}
-	allocated, err := total(ctx, own, allocatedMetric)
-	return measurement{lines: lines, usage: usage, ready: d.StartTime, allocated: allocated}, err
+	var before measurement
+	if n := row.before(lines); n > 0 {
+		if before, err = spent(n); err != nil {
+			return m, err
+		}
+	}
+	m, err = spent(before.lines + lines)
+	return m.since(before), err
 }
 
 // start starts a program in a new folder, with its own metrics on the given address.

@@ -61,8 +61,11 @@ func belowFloor(results []result) []string {
 	return low
 }
 
-// thousands rounds to three figures and sets commas: 1,230,000.
+// thousands rounds to three figures, or to tenths, and sets commas: 1,230,000.
 func thousands(v float64) string {
+	if v < 100 {
+		return fmt.Sprintf("%.1f", v)
+	}
 	step := 1.0
 	for v/step >= 1000 {
 		step *= 10

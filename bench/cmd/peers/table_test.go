@@ -45,7 +45,7 @@ func TestMedian(t *testing.T) {
 }
 
 func TestThousands(t *testing.T) {
-	for value, want := range map[float64]string{0: "0", 7.4: "7", 999: "999", 1234: "1,230", 47_619: "47,600", 999_999: "1,000,000", 1_000_000: "1,000,000"} {
+	for value, want := range map[float64]string{0: "0.0", 7.42: "7.4", 999: "999", 1234: "1,230", 47_619: "47,600", 999_999: "1,000,000", 1_000_000: "1,000,000"} {
 		assert.Equal(t, want, thousands(value))
 	}
 }
