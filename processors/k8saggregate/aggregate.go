@@ -100,7 +100,11 @@ func (a *aggregator) process(ctx context.Context, md pmetric.Metrics) (pmetric.M
 	a.fill(b)
 	a.mu.Unlock()
 	a.tel.report(ctx, b)
-	return a.deliver(ctx, md)
+	md, err := a.deliver(ctx, md)
+	if err == nil && a.config.SumsOnly {
+		err = processorhelper.ErrSkipProcessingData
+	}
+	return md, err
 }
 
 // deliver hands a batch that is whole to the model and gives what is to go on in the pipeline.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/processor/processortest"
@@ -223,5 +224,24 @@ func TestRefused(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		require.Equal(t, map[string]int64{"refused": 9}, counts(t, tel, "obsd_k8s_aggregate_dropped", "reason"))
 		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// TestSumsOnly feeds the model everything and hands on what is made on the interval.
+func TestSumsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := new(modelSink)
+		id := component.MustNewID("model")
+		h := startWith(t, processortest.NewNopSettings(NewFactory().Type()), host{extensions: map[component.ID]component.Component{id: model}}, func(c *Config) {
+			c.Scope, c.SumsOnly, c.Model = ScopeCluster, true, &id
+		})
+		h.send(report("n1").Metrics)
+		require.Zero(t, h.sink.DataPointCount())
+		require.Positive(t, model.DataPointCount())
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.NotEmpty(t, h.got("k8s.cluster."))
+		h.read = 0
+		require.Empty(t, h.got("k8s.node.cpu", "k8s.node.allocatable", "k8s.pod."))
 	})
 }

@@ -29,6 +29,10 @@ type Config struct {
 	// come together, sums of namespaces and of the cluster are made on each interval.
 	Scope string `mapstructure:"scope"`
 
+	// SumsOnly hands on nothing but what is made on each interval: the sums of namespaces and the cluster, and how old the
+	// nodes' reports are. The nodes' own metrics go another way. It needs scope cluster.
+	SumsOnly bool `mapstructure:"sums_only"`
+
 	// Interval is the time between two sums of the namespaces and the cluster.
 	Interval time.Duration `mapstructure:"interval"`
 
@@ -75,6 +79,9 @@ func (c *Config) Validate() error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.Scope != ScopeNode && c.Scope != ScopeCluster {
 		bad("scope: %q is not known: set it to %s where one node's metrics pass, to %s where all nodes' do", c.Scope, ScopeNode, ScopeCluster)
+	}
+	if c.SumsOnly && c.Scope != ScopeCluster {
+		bad("sums_only: with scope %s nothing would be left: set scope to %s", c.Scope, ScopeCluster)
 	}
 	if c.Interval < time.Second {
 		bad("interval: %v is too short: set it to 1s or more", c.Interval)
