@@ -21,7 +21,7 @@ MODULES = $(PLUGINS:%=plugins/builtin/wasm/%.wasm)
 EXAMPLES = $(wildcard sdk/c/examples/* sdk/rust/examples/*)
 
 .DEFAULT_GOAL = help
-.PHONY: help build plugins run demo test lint fmt bench bench-peers clean
+.PHONY: help build plugins image run demo test lint fmt bench bench-peers clean
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
 
@@ -38,6 +38,9 @@ plugins: $(MODULES) ## Build the bundled plugins, and the examples in C and Rust
 plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go sdk/*/*.go runtime/abi/*.go runtime/condition/*.go) go.mod
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugins/$*
+
+image: build ## Write the container image to bin/obsd-image.tar, without a container runtime (GOOS=linux)
+	GOOS= go run ./internal/image/cmd/image -tag $(VERSION)
 
 run: build ## Run the built-in configuration: this host's logs and metrics
 	@exec ./bin/obsd

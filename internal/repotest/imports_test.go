@@ -45,6 +45,8 @@ var layers = []struct {
 	{"bench/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
 	{"bench/cmd/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
 	{"internal/heapster", nil, []string{"internal/kubetest"}},
+	{"internal/image", nil, nil},
+	{"internal/image/cmd/*", []string{"internal/image"}, nil},
 	{"internal/kubeapi", nil, []string{"internal/kubetest"}},
 	{"internal/kubetest", nil, nil},
 	{"internal/guest", []string{"internal/guest/*"}, nil},

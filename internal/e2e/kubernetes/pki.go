@@ -9,12 +9,10 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"maps"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -161,5 +159,3 @@ current-context: e2e
 `, API, base64.StdEncoding.EncodeToString(ca), user, token)
 	return os.WriteFile(file, []byte(text), 0o600)
 }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
