@@ -1,0 +1,154 @@
+package podtable
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"unique"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Keep says which labels and annotations are kept: patterns of their keys.
+type Keep struct{ Labels, Annotations, NamespaceLabels, NodeLabels []string }
+
+// configHash is the annotation of a mirror pod, the API's picture of a static pod: the uid that the kubelet knows it by.
+const configHash = "kubernetes.io/config.hash"
+
+// Trim takes out of a Pod object what [Keep.Pod] does not look at.
+func (k *Keep) Trim(p *v1.Pod) {
+	p.ManagedFields, p.Finalizers = nil, nil
+	maps.DeleteFunc(p.Annotations, func(key, _ string) bool { return key != configHash && !Matches(k.Annotations, key) })
+	p.Spec = v1.PodSpec{
+		NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork,
+		Containers: trim(p.Spec.Containers), InitContainers: trim(p.Spec.InitContainers),
+	}
+	p.Status.Conditions = nil
+}
+
+func trim(list []v1.Container) []v1.Container {
+	out := make([]v1.Container, len(list))
+	for i := range list {
+		out[i] = v1.Container{Name: list[i].Name, Image: list[i].Image}
+	}
+	return out
+}
+
+// Pod keeps of a Pod object what is needed.
+func (k *Keep) Pod(p *v1.Pod) *Pod {
+	out := &Pod{
+		name: strings.Clone(p.Name), uid: strings.Clone(string(p.UID)), namespace: unique.Make(p.Namespace), node: unique.Make(p.Spec.NodeName),
+		created: p.CreationTimestamp.Unix(), shared: p.Spec.HostNetwork, over: p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed,
+		single: len(p.Spec.Containers) == 1,
+	}
+	if hash := p.Annotations[configHash]; hash != "" && hash != out.uid {
+		out.uid, out.apiUID = strings.Clone(hash), out.uid
+	}
+	if p.Status.StartTime != nil {
+		out.started = p.Status.StartTime.Unix()
+	}
+	if controller := metav1.GetControllerOfNoCopy(p); controller != nil {
+		out.owner = cutOwner(controller, p.Labels["pod-template-hash"])
+	}
+	out.labels = slices.Concat(kept(p.Labels, PodLabel, k.Labels), kept(p.Annotations, PodAnnotation, k.Annotations))
+	out.ips = cutIPs(&p.Status)
+	out.shared = out.shared || len(out.ips) > 0 && p.Status.PodIP == p.Status.HostIP
+	out.cutContainers(p)
+	return out
+}
+
+// NamespaceLabels are those of a namespace that are kept.
+func (k *Keep) namespaceLabels(n *v1.Namespace) []Label {
+	return kept(n.Labels, NamespaceLabel, k.NamespaceLabels)
+}
+
+func (k *Keep) nodeLabels(n *v1.Node) []Label { return kept(n.Labels, NodeLabel, k.NodeLabels) }
+
+func kept(all map[string]string, prefix string, patterns []string) (out []Label) {
+	if len(patterns) == 0 {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if Matches(patterns, key) {
+			out = append(out, Label{unique.Make(prefix + key), unique.Make(all[key])})
+		}
+	}
+	return slices.Clip(out)
+}
+
+// cutOwner names the workload. A ReplicaSet of a Deployment is named after it and the hash of its template; a Job of a CronJob
+// after it and the minute.
+func cutOwner(r *metav1.OwnerReference, templateHash string) owner {
+	o := owner{kind: kinds[r.Kind], name: unique.Make(r.Name), uid: unique.Make(string(r.UID))}
+	top := ""
+	switch o.kind {
+	case replicaSet:
+		if deployment, ok := strings.CutSuffix(r.Name, "-"+templateHash); ok && templateHash != "" {
+			top = deployment
+		}
+	case job:
+		i := strings.LastIndexByte(r.Name, '-')
+		if i > 0 && len(r.Name)-i-1 >= 8 && strings.Trim(r.Name[i+1:], "0123456789") == "" {
+			top = r.Name[:i]
+		}
+	}
+	o.top = unique.Make(top)
+	return o
+}
+
+func cutIPs(s *v1.PodStatus) (out []netip.Addr) {
+	add := func(text string) {
+		if ip, err := netip.ParseAddr(text); err == nil && !slices.Contains(out, ip.Unmap()) {
+			out = append(out, ip.Unmap())
+		}
+	}
+	add(s.PodIP)
+	for _, ip := range s.PodIPs {
+		add(ip.IP)
+	}
+	return slices.Clip(out)
+}
+
+// cutContainers takes each container with its current run, and the runs before that the object still tells of.
+func (p *Pod) cutContainers(pod *v1.Pod) {
+	var former []Container
+	add := func(name, image string, statuses []v1.ContainerStatus) {
+		c := Container{name: unique.Make(name)}
+		c.setImage(image)
+		i := slices.IndexFunc(statuses, func(s v1.ContainerStatus) bool { return s.Name == name })
+		if i >= 0 {
+			s := &statuses[i]
+			c.id, c.restarts = strings.Clone(BareID(s.ContainerID)), s.RestartCount
+			if last := s.LastTerminationState.Terminated; last != nil && last.ContainerID != "" && last.ContainerID != s.ContainerID {
+				run := c
+				run.id, run.restarts = strings.Clone(BareID(last.ContainerID)), s.RestartCount-1
+				former = append(former, run)
+			}
+		}
+		p.containers = append(p.containers, c)
+	}
+	for i := range pod.Spec.Containers {
+		add(pod.Spec.Containers[i].Name, pod.Spec.Containers[i].Image, pod.Status.ContainerStatuses)
+	}
+	for i := range pod.Spec.InitContainers {
+		add(pod.Spec.InitContainers[i].Name, pod.Spec.InitContainers[i].Image, pod.Status.InitContainerStatuses)
+	}
+	for i := range pod.Status.EphemeralContainerStatuses {
+		s := &pod.Status.EphemeralContainerStatuses[i]
+		add(s.Name, s.Image, pod.Status.EphemeralContainerStatuses)
+	}
+	p.current = len(p.containers)
+	p.containers = slices.Concat(p.containers, former)
+}
+
+// setImage takes name and tag of an image apart. A digest is no tag.
+func (c *Container) setImage(ref string) {
+	name, _, _ := strings.Cut(ref, "@")
+	tag := ""
+	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.Contains(name[i:], "/") { // no registry's port
+		name, tag = name[:i], name[i+1:]
+	}
+	c.image, c.tag = unique.Make(name), unique.Make(tag)
+}
