@@ -1,0 +1,78 @@
+package k8spods
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/obsd-io/obsd/internal/kubetest"
+)
+
+// large is a pod as a Deployment of a service mesh makes it: two containers, ten labels, and the much else that is not kept.
+func large(i int) *v1.Pod {
+	name, hash := fmt.Sprint("service-", i/10), fmt.Sprintf("%010x", i/10*7919)
+	yes := true
+	p := pod("team-"+fmt.Sprint(i%50), fmt.Sprintf("%s-%s-%05x", name, hash, i), fmt.Sprint("ip-10-0-", i%500/250, "-", i%250, ".internal"))
+	p.UID = types.UID(fmt.Sprintf("%08x-1111-2222-3333-%012x", i, i))
+	p.CreationTimestamp = metav1.NewTime(time.Unix(1_790_000_000, 0))
+	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name + "-" + hash, UID: types.UID(fmt.Sprintf("%036x", i/10)), Controller: &yes}}
+	p.Labels = map[string]string{
+		"app.kubernetes.io/name": name, "app.kubernetes.io/instance": name + "-prod", "app.kubernetes.io/version": "1.4." + fmt.Sprint(i%20),
+		"app.kubernetes.io/component": "backend", "app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "Helm",
+		"pod-template-hash": hash, "security.istio.io/tlsMode": "istio", "team": "team-" + fmt.Sprint(i%50), "cost-center": fmt.Sprint(i % 50),
+	}
+	p.Annotations = map[string]string{"checksum/config": strings.Repeat("c", 64), "sidecar.istio.io/status": strings.Repeat("s", 300), "prometheus.io/scrape": "true"}
+	p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"` + strings.Repeat("f", 800) + `":{}}}`)}}}
+	p.Spec.Volumes = []v1.Volume{{Name: "config", VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: name}}}}}
+	p.Spec.Containers, p.Status.ContainerStatuses = nil, nil
+	for n, c := range []string{"main", "istio-proxy"} {
+		image := "registry.example.com/team/" + c + "-" + name + ":1.4." + fmt.Sprint(i%20)
+		p.Spec.Containers = append(p.Spec.Containers, v1.Container{
+			Name: c, Image: image, Env: []v1.EnvVar{{Name: "OPTIONS", Value: strings.Repeat("o", 200)}},
+			Resources: v1.ResourceRequirements{Requests: v1.ResourceList{v1.ResourceCPU: resource.MustParse("100m")}},
+		})
+		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, v1.ContainerStatus{
+			Name: c, Image: image, ContainerID: fmt.Sprintf("containerd://%064x", i*2+n), ImageID: image + "@sha256:" + strings.Repeat("a", 64), Ready: true,
+		})
+	}
+	p.Status.Phase, p.Status.PodIP, p.Status.HostIP = v1.PodRunning, fmt.Sprintf("10.%d.%d.%d", 1+i/65536, i/256%256, i%256), "10.0.0.1"
+	p.Status.PodIPs = []v1.PodIP{{IP: p.Status.PodIP}}
+	return p
+}
+
+// heap is what lives in memory, in bytes.
+func heap() uint64 {
+	for range 3 { // what is interned is let go by one collection and gone after the next
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestMemory holds the table of 5,000 pods, all their labels kept, to its bound.
+func TestMemory(t *testing.T) {
+	const pods, most = 5000, 40 << 20
+	api := kubetest.NewAPI(t)
+	for i := range pods {
+		api.Set(large(i))
+	}
+	before := heap()
+	h := start(t, api, func(c *Config) { c.Labels = []string{"*"} })
+	h.ready(t)
+	used := int64(heap()) - int64(before)
+	t.Logf("%d pods: %.1f MB of heap, %d bytes a pod", pods, float64(used)/1e6, used/pods)
+	require.Positive(t, used)
+	require.Less(t, used, int64(most))
+	require.EqualValues(t, pods, h.value(t, "obsd_k8s_pods_known", "state", "live"))
+	require.Equal(t, "team-7", h.text(t, string(large(57).UID), "k8s.pod.label.team"))
+	runtime.KeepAlive(api)
+}
