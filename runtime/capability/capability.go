@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
@@ -49,12 +50,13 @@ func New(c Config, name string, log *zap.Logger, meter metric.Meter) (*Set, erro
 	return s, nil
 }
 
-// Start reads the tables, and keeps them fresh until Close. ctx bounds the reading.
-func (s *Set) Start(ctx context.Context) error {
+// Start reads the tables, and keeps them fresh until Close. ctx bounds the reading. extensions are the daemon's, some of which
+// may have tables.
+func (s *Set) Start(ctx context.Context, extensions map[component.ID]component.Component) error {
 	if s.Lookup == nil {
 		return nil
 	}
-	return s.Lookup.start(ctx)
+	return s.Lookup.start(ctx, extensions)
 }
 
 // Close ends what Start began, and logs what is still to be said. It may be called twice, and without Start.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/obsd-io/obsd/runtime/bytesize"
@@ -52,10 +53,12 @@ type KVGrant struct {
 }
 
 // TableGrant is a table read from a file: CSV whose first line names the columns, a JSON array of objects, or a JSON
-// object on each line (.ndjson, .jsonl).
+// object on each line (.ndjson, .jsonl). Or it is one that an extension has, such as k8s_pods.
 type TableGrant struct {
 	// File is the path.
 	File string `mapstructure:"file"`
+	// Source is the id of an extension that has a table, in place of a file.
+	Source *component.ID `mapstructure:"source"`
 	// Key names the column to find rows by.
 	Key string `mapstructure:"key"`
 	// ReloadInterval is how often the file is looked at; it is read again when its size or time changed. Default 30s.
@@ -121,7 +124,15 @@ func checkTables(lookup any) error {
 // Unmarshal reads a table's configuration over the defaults.
 func (t *TableGrant) Unmarshal(conf *confmap.Conf) error {
 	*t = TableGrant{ReloadInterval: 30 * time.Second, MaxSize: 16 << 20}
-	return conf.Unmarshal(t)
+	if err := conf.Unmarshal(t); err != nil {
+		return err
+	}
+	for _, key := range []string{"reload_interval", "max_size"} {
+		if t.Source != nil && conf.IsSet(key) {
+			return fmt.Errorf("%s: has a use with file only; the extension %q keeps its table itself", key, t.Source)
+		}
+	}
+	return nil
 }
 
 // Validate reports all that can be told without reading files.
@@ -155,8 +166,17 @@ func (c *Config) Validate() error {
 }
 
 func (t *TableGrant) validate(refuse func(format string, args ...any)) {
+	if t.Source != nil {
+		if t.File != "" {
+			refuse("file: there is a source as well; remove one of them")
+		}
+		if t.Key == "" {
+			refuse("key: missing; name what rows are found by, which the extension's README lists")
+		}
+		return
+	}
 	if t.File == "" {
-		refuse("file: missing; give the path of a .csv, .json, .ndjson or .jsonl file")
+		refuse("file: missing; give the path of a .csv, .json, .ndjson or .jsonl file, or a source")
 	} else if _, ok := readers[strings.ToLower(filepath.Ext(t.File))]; !ok {
 		refuse("file: %q: want a name that ends in .csv, .json, .ndjson or .jsonl", t.File)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
 
@@ -52,6 +53,10 @@ func TestConfig(t *testing.T) {
 			"users": {File: "u.NDJSON", Key: "id", ReloadInterval: 5 * time.Second, MaxSize: 1 << 20},
 		},
 	})
+	source := component.MustNewIDWithName("k8s_pods", "node")
+	f("source", `grants: {lookup: {pods: {source: k8s_pods/node, key: container.id}}}`, capability.Config{
+		Lookup: map[string]capability.TableGrant{"pods": {Source: &source, Key: "container.id", ReloadInterval: 30 * time.Second, MaxSize: 16 << 20}},
+	})
 }
 
 func TestConfigRefused(t *testing.T) {
@@ -74,9 +79,14 @@ func TestConfigRefused(t *testing.T) {
 	f("values", `grants: {log: {rate: 0, burst: 0}, metrics: {max_series: 0}, kv: {max_size: 1KiB, ttl: 1us}, lookup: {b: {file: x.txt, reload_interval: 1ms, max_size: 0B}, a: {}}}`,
 		"log::rate: 0: want more than 0 and at most 1000000 lines a second\nlog::burst: 0: want 1 or more\nmetrics::max_series: 0: want 1 to 1000000\n"+
 			"kv::max_size: 1KiB: want 4KiB to 4GiB\nkv::ttl: 1µs: want 0 (no bound), or 1ms or more\n"+
-			"lookup::a::file: missing; give the path of a .csv, .json, .ndjson or .jsonl file\nlookup::a::key: missing; name the column to find rows by\n"+
+			"lookup::a::file: missing; give the path of a .csv, .json, .ndjson or .jsonl file, or a source\nlookup::a::key: missing; name the column to find rows by\n"+
 			"lookup::b::file: \"x.txt\": want a name that ends in .csv, .json, .ndjson or .jsonl\nlookup::b::key: missing; name the column to find rows by\n"+
 			"lookup::b::reload_interval: 1ms: want 1s or more\nlookup::b::max_size: 0B: want 1B to 4GiB")
+	f("source", `grants: {lookup: {a: {source: k8s_pods, file: x.csv, key: y}, b: {source: k8s_pods}}}`,
+		"lookup::a::file: there is a source as well; remove one of them\nlookup::b::key: missing; name what rows are found by, which the extension's README lists")
+	f("source and interval", `grants: {lookup: {pods: {source: k8s_pods, key: k8s.pod.uid, reload_interval: 1s}}}`,
+		"decoding failed due to the following error(s):\n\n'grants' decoding failed due to the following error(s):\n\n"+
+			"'lookup[pods]' reload_interval: has a use with file only; the extension \"k8s_pods\" keeps its table itself")
 	f("negative", `grants: {log: {rate: -1}, kv: {ttl: -1s}}`,
 		"log::rate: -1: want more than 0 and at most 1000000 lines a second\nkv::ttl: -1s: want 0 (no bound), or 1ms or more")
 }

@@ -2,6 +2,7 @@ package capability
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -124,6 +125,28 @@ func (t *fileTable) read(info fs.FileInfo) (*rows, error) {
 	}
 	r := &rows{columns: map[string]int{}, byKey: map[string][]cell{}}
 	return r, readers[strings.ToLower(filepath.Ext(t.grant.File))](bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), t.grant.Key, r)
+}
+
+// follow reads the table again when its file changed. A file that cannot be used is logged and counted once, and the
+// table stays as it is.
+func (t *fileTable) follow(ctx context.Context) {
+	tick := time.NewTicker(t.grant.ReloadInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed, err := t.reload()
+		switch {
+		case err != nil:
+			t.refused.count() //nolint:contextcheck // a count belongs to no request
+			t.log.Error("a lookup table stays as it was: its new file cannot be used", zap.String("table", t.name), zap.Error(err))
+		case changed:
+			t.log.Info("a lookup table was read again", zap.String("table", t.name), zap.Int("rows", t.Rows()))
+		}
+	}
 }
 
 // readers has the reader of each format by the file's extension. They fill rows, by the column key.

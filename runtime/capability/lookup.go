@@ -9,8 +9,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
 	"github.com/obsd-io/obsd/runtime/abi"
@@ -30,6 +30,7 @@ type Table interface {
 type Lookup struct {
 	tables map[string]Table
 	files  []*fileTable
+	loans  []*loan
 	log    *zap.Logger
 
 	mu      sync.Mutex
@@ -49,15 +50,21 @@ func newLookup(grants map[string]TableGrant, log *zap.Logger, refused *refusals)
 	l := &Lookup{tables: map[string]Table{}, log: log, numbers: map[string]map[string]int32{}}
 	l.columns.Store(&[]column{})
 	for _, name := range slices.Sorted(maps.Keys(grants)) {
+		l.numbers[name] = map[string]int32{}
+		if grants[name].Source != nil {
+			t := &loan{name: name, grant: grants[name]}
+			l.tables[name] = t
+			l.loans = append(l.loans, t)
+			continue
+		}
 		t := newFileTable(name, grants[name], log, refused.of(abi.CapabilityLookup, "file"))
 		l.tables[name] = t
-		l.numbers[name] = map[string]int32{}
 		l.files = append(l.files, t)
 	}
 	return l
 }
 
-func (l *Lookup) start(ctx context.Context) error {
+func (l *Lookup) start(ctx context.Context, extensions map[component.ID]component.Component) error {
 	var errs []error
 	for _, t := range l.files {
 		if err := ctx.Err(); err != nil {
@@ -67,9 +74,15 @@ func (l *Lookup) start(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("grants::lookup::%s: %w", t.name, err))
 		}
 	}
+	for _, t := range l.loans {
+		if err := t.find(extensions); err != nil {
+			errs = append(errs, fmt.Errorf("grants::lookup::%s: %w", t.name, err))
+		}
+	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
+	l.await(ctx)
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, t := range l.files {
 		l.running.Go(func() { t.follow(ctx) })
@@ -129,26 +142,4 @@ func (l *Lookup) Get(number int32, key, dst []byte) int {
 		copy(dst, text)
 	}
 	return len(text)
-}
-
-// follow reads the table again when its file changed. A file that cannot be used is logged and counted once, and the
-// table stays as it is.
-func (t *fileTable) follow(ctx context.Context) {
-	tick := time.NewTicker(t.grant.ReloadInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		changed, err := t.reload()
-		switch {
-		case err != nil:
-			t.refused.count() //nolint:contextcheck // a count belongs to no request
-			t.log.Error("a lookup table stays as it was: its new file cannot be used", zap.String("table", t.name), zap.Error(err))
-		case changed:
-			t.log.Info("a lookup table was read again", zap.String("table", t.name), zap.Int("rows", t.Rows()))
-		}
-	}
 }

@@ -36,7 +36,7 @@ func newTestLookup(t testing.TB, g TableGrant) (*Set, *observer.ObservedLogs, er
 	s, err := New(Config{Lookup: map[string]TableGrant{"hosts": g}}, "wasm/x", zap.New(core), noop.Meter{})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	return s, seen, s.Start(t.Context())
+	return s, seen, s.Start(t.Context(), nil)
 }
 
 func (l *Lookup) get(column, key string) string {
@@ -187,7 +187,7 @@ func TestLookupCanceled(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.Start(ctx), context.Canceled)
+	require.ErrorIs(t, s.Start(ctx, nil), context.Canceled)
 	s.Close()
 }
 

@@ -54,14 +54,15 @@ type Engine struct {
 	ending     sync.Mutex
 
 	// life serializes start, stop and the flushes of ports; it is not held while batches run.
-	life    sync.Mutex
-	started int // ports
-	grants  *capability.Set
-	source  *source.Source
-	dead    *deadFile
-	stops   []func() error // in the order of starting
-	cancel  context.CancelFunc
-	loops   sync.WaitGroup
+	life       sync.Mutex
+	started    int // ports
+	grants     *capability.Set
+	extensions map[component.ID]component.Component // the daemon's, of which grants may ask some
+	source     *source.Source
+	dead       *deadFile
+	stops      []func() error // in the order of starting
+	cancel     context.CancelFunc
+	loops      sync.WaitGroup
 
 	mu      sync.Mutex
 	ports   []*Port
@@ -137,11 +138,12 @@ func (e *Engine) assemble(ctx context.Context, h component.Host) (err error) {
 		}
 		e.stops = append(e.stops, e.dead.close)
 	}
+	e.extensions = h.GetExtensions()
 	if e.grants, err = capability.New(e.config.Grants, e.name, e.set.Logger, e.set.MeterProvider.Meter(scope)); err != nil {
 		return fail(fmt.Errorf("grants: %w", err))
 	}
 	e.stops = append(e.stops, func() error { e.grants.Close(); return nil })
-	if err := e.grants.Start(ctx); err != nil {
+	if err := e.grants.Start(ctx, e.extensions); err != nil {
 		return fail(fmt.Errorf("grants: %w", err))
 	}
 	module, err := e.fetch(ctx)

@@ -245,7 +245,7 @@ func (e *Engine) rehearsal(ctx context.Context, next *version, m *source.Module)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := grants.Start(ctx); err != nil {
+	if err := grants.Start(ctx, e.extensions); err != nil {
 		grants.Close()
 		return nil, nil, err
 	}

@@ -160,7 +160,7 @@ func all(t testing.TB, log *zap.Logger) *capability.Set {
 			"hosts": {File: "testdata/hosts.csv", Key: "ip", ReloadInterval: 1 << 40, MaxSize: 1 << 20},
 		},
 	}, log)
-	require.NoError(t, set.Start(t.Context()))
+	require.NoError(t, set.Start(t.Context(), nil))
 	return set
 }
 
