@@ -38,6 +38,7 @@ import (
 	"github.com/obsd-io/obsd/receivers/cadvisor"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
+	"github.com/obsd-io/obsd/receivers/k8sevents"
 	"github.com/obsd-io/obsd/receivers/kubelet"
 	"github.com/obsd-io/obsd/runtime/wasmconnector"
 	"github.com/obsd-io/obsd/runtime/wasmpages"
@@ -53,6 +54,7 @@ func components() (otelcol.Factories, error) {
 		filelog.NewFactory,
 		fluentforwardreceiver.NewFactory,
 		hostmetrics.NewFactory,
+		k8sevents.NewFactory,
 		kubelet.NewFactory,
 		otlpreceiver.NewFactory,
 		prometheusreceiver.NewFactory,

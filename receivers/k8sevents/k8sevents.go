@@ -1,0 +1,277 @@
+// Package k8sevents is the `k8s_events` receiver: events of Kubernetes as log records, each occurrence once, over restarts
+// and changes of the leader.
+//
+// It does not keep events. The API server's store gives each change of an event a version that grows, so the version up to
+// which all was delivered says of every event whether it was sent. A follower for each namespace opens a watch from there
+// on, gathers what comes, hands it to the pipeline, and moves the position only when the pipeline took it.
+package k8sevents
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.uber.org/zap"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
+)
+
+// stopWait is how long a batch that is with the pipeline at the end may take before it is broken off.
+const stopWait = 5 * time.Second
+
+// timing is how long things take; tests are in more of a hurry.
+type timing struct {
+	watch   time.Duration // what the API server is asked to end a watch after, and up to half more
+	grace   time.Duration // how much longer its end may take
+	linger  time.Duration // how long a batch waits for more
+	settled time.Duration // a watch that lasted for as long was a good one
+	again   time.Duration // the first wait after a failure; it doubles
+	longest time.Duration // the longest
+	save    time.Duration // between saves of positions
+}
+
+var production = timing{
+	watch: 2 * time.Minute, grace: 15 * time.Second, linger: 100 * time.Millisecond, settled: 5 * time.Second,
+	again: time.Second, longest: 30 * time.Second, save: 5 * time.Second,
+}
+
+// leaderElector is what the extension k8s_leader_elector does for its users: it calls the first function when this process
+// becomes the leader, and the second when it is none any more.
+type leaderElector interface {
+	SetCallBackFuncs(leading func(context.Context), stopped func())
+}
+
+// eventReceiver is the receiver.
+type eventReceiver struct {
+	cfg    *Config
+	set    receiver.Settings
+	next   consumer.Logs
+	obs    *receiverhelper.ObsReport
+	tel    *telemetry
+	timing timing
+
+	events      corev1.EventsGetter
+	checkpoints checkpoints
+
+	unsaved bool // the last save failed; of who saves
+
+	mu     sync.Mutex
+	closed bool
+	term   *term // while it reads
+}
+
+// term is the time in which this receiver reads events.
+type term struct {
+	end  context.CancelFunc
+	done chan struct{}
+}
+
+func newReceiver(cfg *Config, set receiver.Settings, next consumer.Logs) (*eventReceiver, error) {
+	obs, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
+		ReceiverID: set.ID, Transport: "http", LongLivedCtx: true, ReceiverCreateSettings: set,
+	})
+	if err != nil {
+		return nil, err
+	}
+	tel, err := newTelemetry(set.MeterProvider.Meter(scopeName), set.ID.String())
+	if err != nil {
+		return nil, fmt.Errorf("k8s_events: make instruments: %w", err)
+	}
+	r := &eventReceiver{cfg: cfg, set: set, next: next, obs: obs, tel: tel, timing: production}
+	r.checkpoints = checkpoints{keeper: nowhere{}, unread: r.unread, saved: r.saved}
+	return r, nil
+}
+
+// Start connects, and reads events at once or when this process becomes the leader. An API server that does not answer is
+// no error, for it may later.
+func (r *eventReceiver) Start(ctx context.Context, host component.Host) error {
+	var elector leaderElector
+	if id := r.cfg.LeaderElector; id != nil {
+		extension, ok := host.GetExtensions()[*id]
+		if !ok {
+			return fmt.Errorf("k8s_events: k8s_leader_elector: %q: %w: list it under extensions and under service::extensions",
+				id, errNoExtension)
+		}
+		if elector, ok = extension.(leaderElector); !ok {
+			return fmt.Errorf("k8s_events: k8s_leader_elector: %q: not a leader elector: name one such as k8s_leader_elector", id)
+		}
+	}
+	if err := r.connect(ctx, host); err != nil {
+		return err
+	}
+	if elector != nil {
+		r.tel.read(ctx, 0)
+		elector.SetCallBackFuncs(r.begin, r.end)
+		return nil
+	}
+	r.begin(context.WithoutCancel(ctx))
+	return nil
+}
+
+func (r *eventReceiver) connect(ctx context.Context, host component.Host) error {
+	cfg, err := r.cfg.API.REST()
+	if err != nil {
+		return fmt.Errorf("k8s_events: %w", err)
+	}
+	if r.events, err = corev1.NewForConfig(cfg); err != nil {
+		return fmt.Errorf("k8s_events: client of the API server: %w", err)
+	}
+	if namespace, name, _ := r.cfg.lease(); name != "" {
+		client, err := coordinationv1.NewForConfig(cfg)
+		if err != nil {
+			return fmt.Errorf("k8s_events: client of the API server: %w", err)
+		}
+		r.checkpoints.keeper = &inLease{client: client, namespace: namespace, name: name}
+	}
+	if r.cfg.StorageID != nil {
+		client, err := openStorage(ctx, host, *r.cfg.StorageID, r.set.ID)
+		if err != nil {
+			return err
+		}
+		r.checkpoints.keeper, r.checkpoints.atOnce = inStorage{client}, true
+	}
+	return nil
+}
+
+// Shutdown ends reading and saves the positions. A batch that the pipeline has not taken comes again after the next start.
+func (r *eventReceiver) Shutdown(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	r.halt()
+	return r.checkpoints.keeper.close(ctx)
+}
+
+// begin starts to read. It is called by Start or by the elector, in whose goroutine it must not wait; ctx ends with the
+// leadership.
+func (r *eventReceiver) begin(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.term != nil || r.closed || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	t := &term{end: cancel, done: make(chan struct{})}
+	r.term = t
+	go func() {
+		defer close(t.done)
+		defer cancel()
+		r.read(ctx)
+	}()
+}
+
+// end stops reading and waits for that.
+func (r *eventReceiver) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.halt()
+}
+
+func (r *eventReceiver) halt() {
+	if r.term != nil {
+		r.term.end()
+		<-r.term.done
+		r.term = nil
+	}
+}
+
+// read follows all namespaces until ctx ends.
+func (r *eventReceiver) read(ctx context.Context) {
+	if !r.load(ctx) {
+		return
+	}
+	r.tel.read(ctx, 1)
+	sending, broken := context.WithCancel(context.WithoutCancel(ctx))
+	defer broken()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWait, broken) })()
+	var followers sync.WaitGroup
+	for _, namespace := range r.cfg.scopes() {
+		f := newFollower(r, namespace)
+		followers.Go(func() { f.run(ctx, sending) })
+	}
+	followers.Go(func() { r.checkpoints.run(ctx, sending, r.timing.save) })
+	followers.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
+	defer cancel()
+	r.checkpoints.save(last)
+	r.tel.read(last, 0)
+}
+
+// load reads the positions, for as long as that takes: without them nothing can be told from what was sent before.
+func (r *eventReceiver) load(ctx context.Context) bool {
+	trouble := trouble{r: r, resource: askedPositions}
+	for wait := r.timing.again; ; wait = min(2*wait, r.timing.longest) {
+		err := r.checkpoints.load(ctx)
+		trouble.note(ctx, err)
+		if err == nil {
+			return true
+		}
+		if !pause(ctx, wait) {
+			return false
+		}
+	}
+}
+
+func (r *eventReceiver) unread(err error) {
+	r.set.Logger.Warn("k8s_events: the position cannot be read, and reading begins as start_at says", zap.Error(err),
+		zap.String("mend", "nothing has to be done: it is written anew"))
+}
+
+// saved counts saves that failed, and says so once until one succeeds. Saves come one after the other.
+func (r *eventReceiver) saved(ctx context.Context, err error) {
+	switch {
+	case err != nil && !r.unsaved:
+		r.set.Logger.Warn("k8s_events: the position could not be saved, without which a restart repeats events; it is tried again and again",
+			zap.String("mend", mend(askedPositions, err)), zap.Error(err))
+	case err == nil && r.unsaved:
+		r.set.Logger.Info("k8s_events: the position is saved again")
+	}
+	r.unsaved = err != nil
+	if err != nil {
+		r.tel.add(ctx, r.tel.unsaved, 1)
+	}
+}
+
+// What requests are about.
+const (
+	askedEvents    = "events"
+	askedPositions = "positions"
+)
+
+// trouble says each kind of failure once, and when it is over. It belongs to one goroutine.
+type trouble struct {
+	r        *eventReceiver
+	resource string
+	last     string
+}
+
+func (t *trouble) note(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		if t.last != "" {
+			t.r.set.Logger.Info("k8s_events: there is an answer again", zap.String("what", t.resource))
+		}
+		t.last = ""
+		return
+	}
+	reason := kubeapi.Reason(err)
+	t.r.tel.fail(ctx, t.resource, reason)
+	if reason == t.last {
+		return
+	}
+	t.last = reason
+	t.r.set.Logger.Warn("k8s_events: no answer; it is asked again, and this is not said again until there is one",
+		zap.String("what", t.resource), zap.String("mend", mend(t.resource, err)), zap.Error(err))
+}
