@@ -33,8 +33,10 @@ import (
 	"github.com/obsd-io/obsd/exporters/elasticsearch"
 	"github.com/obsd-io/obsd/exporters/influxdb"
 	"github.com/obsd-io/obsd/exporters/prometheus"
+	"github.com/obsd-io/obsd/extensions/k8spods"
 	"github.com/obsd-io/obsd/extensions/model"
 	"github.com/obsd-io/obsd/processors/k8saggregate"
+	"github.com/obsd-io/obsd/processors/k8smetadata"
 	"github.com/obsd-io/obsd/receivers/cadvisor"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
@@ -62,6 +64,7 @@ func components() (otelcol.Factories, error) {
 	f.Processors, f.ProcessorModules, errs[1] = link(
 		batchprocessor.NewFactory,
 		k8saggregate.NewFactory,
+		k8smetadata.NewFactory,
 		memorylimiterprocessor.NewFactory,
 		resourceprocessor.NewFactory,
 		wasmprocessor.NewFactory,
@@ -85,6 +88,7 @@ func components() (otelcol.Factories, error) {
 		bearertokenauthextension.NewFactory,
 		filestorage.NewFactory,
 		healthcheckextension.NewFactory,
+		k8spods.NewFactory,
 		model.NewFactory,
 		pprofextension.NewFactory,
 		wasmpages.NewFactory,

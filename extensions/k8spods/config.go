@@ -55,8 +55,8 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 		return err
 	}
 	if conf.IsSet("node") && c.Node == "" {
-		return errors.New("node: is empty: if it comes from the environment, set that variable (in a pod from the field spec.nodeName); " +
-			"leave it out to follow the pods of all nodes")
+		return errors.New("node: is empty: if it comes from the environment, set that variable " +
+			"(in a pod from the field spec.nodeName); leave it out to follow the pods of all nodes")
 	}
 	return nil
 }

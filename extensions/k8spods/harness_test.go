@@ -99,9 +99,11 @@ func (h *harness) value(t testing.TB, name string, attributes ...string) int64 {
 
 func pod(namespace, name, node string) *v1.Pod {
 	return &v1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{"app": "a", "x": "y"}},
-		Spec:       v1.PodSpec{NodeName: node, Containers: []v1.Container{{Name: "main", Image: "cart:1"}}},
-		Status:     v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{{Name: "main", ContainerID: "containerd://" + name}}},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{"app": "a", "x": "y"},
+		},
+		Spec:   v1.PodSpec{NodeName: node, Containers: []v1.Container{{Name: "main", Image: "cart:1"}}},
+		Status: v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{{Name: "main", ContainerID: "containerd://" + name}}},
 	}
 }
 

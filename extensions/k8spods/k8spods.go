@@ -1,6 +1,7 @@
 // Package k8spods is the extension "k8s_pods", which knows the pods of a cluster or of a node: it follows them in the API
 // server and keeps a small table of them. Processor k8s_metadata puts what the table has onto records, and plugins look
-// things up in it (`grants: {lookup: {pods: {source: k8s_pods, key: k8s.pod.uid}}}`). All that name one extension share its watch.
+// things up in it (`grants: {lookup: {pods: {source: k8s_pods, key: k8s.pod.uid}}}`). All that name one extension share its
+// watch.
 //
 // Sources: the options and attributes of contrib's k8sattributes processor, whose names are kept where it has them.
 package k8spods
@@ -71,7 +72,8 @@ func (p *Pods) LookupBy(key string) (
 	if !slices.Contains(podtable.Keys(), key) {
 		return nil, nil, nil, fmt.Errorf("pods are not found by %q: use one of %s", key, strings.Join(podtable.Keys(), ", "))
 	}
-	return p.table.Column, func(column string, k []byte) (string, bool) { return p.table.Lookup(key, column, k) }, p.table.Ready(), nil
+	get = func(column string, k []byte) (string, bool) { return p.table.Lookup(key, column, k) }
+	return p.table.Column, get, p.table.Ready(), nil
 }
 
 // Start begins to follow the pods. It does not wait for the API server.
@@ -109,7 +111,8 @@ func (p *Pods) follow(ctx context.Context, client rest.Interface) {
 		p.done.Go(func() { f.Follow(ctx, r, store) })
 	}
 	for _, namespace := range p.config.namespaces() {
-		begin(kubeapi.Resource{Name: "pods", Kind: &v1.Pod{}, Namespace: namespace, Fields: p.onNode("spec.nodeName")}, p.podStore(namespace))
+		pods := kubeapi.Resource{Name: "pods", Kind: &v1.Pod{}, Namespace: namespace, Fields: p.onNode("spec.nodeName")}
+		begin(pods, p.podStore(namespace))
 	}
 	if len(p.config.NamespaceLabels) > 0 {
 		begin(kubeapi.Resource{Name: "namespaces", Kind: &v1.Namespace{}}, p.namespaceStore())

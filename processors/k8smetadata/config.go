@@ -27,9 +27,9 @@ type Config struct {
 	// Pods is the id of the extension k8s_pods that knows the pods. Default: k8s_pods.
 	Pods component.ID `mapstructure:"pods"`
 
-	// PodAssociation is by what a resource's pod is found, in the order of trying: the resource attributes k8s.pod.uid, container.id,
-	// k8s.pod.name (with k8s.namespace.name) and k8s.pod.ip, and connection, the address of the client that sent the batch.
-	// Default: all, in this order.
+	// PodAssociation is by what a resource's pod is found, in the order of trying: the resource attributes k8s.pod.uid,
+	// container.id, k8s.pod.name (with k8s.namespace.name) and k8s.pod.ip, and connection, the address of the client that sent
+	// the batch. Default: all, in this order.
 	PodAssociation []string `mapstructure:"pod_association"`
 
 	// Extract lists the attributes that are set where they are not there yet; * stands for any text. Default: the names of
@@ -89,8 +89,8 @@ func (c *Config) Validate() error {
 	}
 	for i, pattern := range c.Extract {
 		if !possible(pattern) {
-			errs = append(errs, fmt.Errorf("extract[%d]: %q is nothing that is known of a pod: use %s, or labels such as %sapp", i, pattern,
-				strings.Join(podtable.FieldNames(), ", "), podtable.PodLabel))
+			errs = append(errs, fmt.Errorf("extract[%d]: %q is nothing that is known of a pod: use %s, or labels such as %sapp",
+				i, pattern, strings.Join(podtable.FieldNames(), ", "), podtable.PodLabel))
 		}
 	}
 	if c.Wait < 0 || c.Wait > maxWait {
@@ -112,7 +112,9 @@ func possible(pattern string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(labelPrefixes[:], func(prefix string) bool { return len(labelPatterns([]string{pattern}, prefix)) > 0 })
+	return slices.ContainsFunc(labelPrefixes[:], func(prefix string) bool {
+		return len(labelPatterns([]string{pattern}, prefix)) > 0
+	})
 }
 
 // labelPatterns are the patterns that can fit labels of a kind.

@@ -57,7 +57,8 @@ type harness struct {
 
 // newTable waits for one list of pods; all their labels are kept.
 func newTable() *podtable.Table {
-	return podtable.New(&podtable.Keep{Labels: []string{"*"}, Annotations: []string{"*"}, NamespaceLabels: []string{"*"}, NodeLabels: []string{"*"}}, 5*time.Minute, 1, 0)
+	all := []string{"*"}
+	return podtable.New(&podtable.Keep{Labels: all, Annotations: all, NamespaceLabels: all, NodeLabels: all}, 5*time.Minute, 1, 0)
 }
 
 // start begins with a table that is empty, and whose first list is in unless unlisted.
@@ -162,7 +163,8 @@ func pod(name, ip string) *v1.Pod {
 		},
 		Spec: v1.PodSpec{NodeName: "n1", Containers: []v1.Container{{Name: "main", Image: "cart:1.2"}}},
 		Status: v1.PodStatus{
-			PodIP: ip, HostIP: "10.0.0.1", ContainerStatuses: []v1.ContainerStatus{{Name: "main", ContainerID: "containerd://c-" + name, RestartCount: 3}},
+			PodIP: ip, HostIP: "10.0.0.1",
+			ContainerStatuses: []v1.ContainerStatus{{Name: "main", ContainerID: "containerd://c-" + name, RestartCount: 3}},
 		},
 	}
 }

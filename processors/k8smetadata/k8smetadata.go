@@ -60,7 +60,8 @@ func newEnricher(set processor.Settings, config *Config) (*enricher, error) {
 		if len(chosen) == 0 {
 			continue
 		}
-		if slices.ContainsFunc(chosen, func(p string) bool { return strings.HasSuffix(p, "*") && podtable.Matches([]string{p}, prefix) }) {
+		all := func(p string) bool { return strings.HasSuffix(p, "*") && podtable.Matches([]string{p}, prefix) }
+		if slices.ContainsFunc(chosen, all) {
 			chosen = nil
 		}
 		e.labels = append(e.labels, labelRule{prefix, chosen})
@@ -75,7 +76,8 @@ func (e *enricher) start(_ context.Context, host component.Host) error {
 	id := e.config.Pods
 	extension, ok := host.GetExtensions()[id]
 	if !ok {
-		return fmt.Errorf("k8s_metadata: pods: there is no extension %q: define it below extensions, and list it in service::extensions", id)
+		return fmt.Errorf("k8s_metadata: pods: there is no extension %q: "+
+			"define it below extensions, and list it in service::extensions", id)
 	}
 	pods, ok := extension.(interface{ Table() *podtable.Table })
 	if !ok {

@@ -102,8 +102,8 @@ func (e *enricher) await(ctx context.Context, missing []missed, c *counts) (left
 	}
 }
 
-// givenUp remembers what was waited for in vain, for giveUpFor to twice as long, so that what never comes (a pod of a namespace that is
-// not followed, a client outside of the cluster) holds up one batch and not all.
+// givenUp remembers what was waited for in vain, for giveUpFor to twice as long, so that what never comes (a pod of a namespace
+// that is not followed, a client outside of the cluster) holds up one batch and not all.
 type givenUp struct {
 	mu         sync.Mutex
 	young, old map[string]struct{}
