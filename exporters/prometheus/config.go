@@ -51,7 +51,8 @@ type Config struct {
 	// PromoteResourceAttributes names the resource attributes that become labels
 	// of every series although `resource_to_telemetry_conversion` is off. The
 	// default is the Kubernetes and container names without which two pods of
-	// one node would share a series. `[]` promotes none.
+	// one node, or two workloads of one namespace, would share a series. `[]`
+	// promotes none.
 	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
 
 	// EnableOpenMetrics lets a scraper that asks for OpenMetrics have it. The
@@ -98,9 +99,18 @@ func createDefaultConfig() component.Config {
 			"container.name",
 			"k8s.cluster.name",
 			"k8s.container.name",
+			"k8s.cronjob.name",
+			"k8s.daemonset.name",
+			"k8s.deployment.name",
+			"k8s.hpa.name",
+			"k8s.job.name",
 			"k8s.namespace.name",
 			"k8s.node.name",
 			"k8s.pod.name",
+			"k8s.replicaset.name",
+			"k8s.replicationcontroller.name",
+			"k8s.resourcequota.name",
+			"k8s.statefulset.name",
 			"k8s.volume.name",
 		},
 	}

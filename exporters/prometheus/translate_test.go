@@ -400,6 +400,7 @@ func TestResourceLabels(t *testing.T) {
 		"host stands in":            {resource: []string{"service.name", "n", "host.name", "h"}, want: []string{`g{instance="h",job="n"} 1`}},
 		"a namespace alone":         {resource: []string{"service.namespace", "ns"}, want: []string{`g 1`}},
 		"promoted by default":       {resource: []string{"k8s.pod.name", "p", "k8s.pod.uid", "u"}, want: []string{`g{k8s_pod_name="p"} 1`}},
+		"workloads are promoted":    {resource: []string{"k8s.deployment.name", "d", "k8s.deployment.uid", "u"}, want: []string{`g{k8s_deployment_name="d"} 1`}},
 		"promoted by name":          {resource: []string{"k8s.pod.name", "p", "a", "1"}, edit: func(c *Config) { c.PromoteResourceAttributes = []string{"a", "absent"} }, want: []string{`g{a="1"} 1`}},
 		"none promoted":             {resource: []string{"k8s.pod.name", "p"}, edit: func(c *Config) { c.PromoteResourceAttributes = nil }, want: []string{`g 1`}},
 		"all":                       {resource: []string{"a", "1", "b.c", "2"}, edit: func(c *Config) { c.ResourceToTelemetry.Enabled = true }, want: []string{`g{a="1",b_c="2"} 1`}},
