@@ -33,6 +33,7 @@ import (
 	"github.com/obsd-io/obsd/exporters/elasticsearch"
 	"github.com/obsd-io/obsd/exporters/influxdb"
 	"github.com/obsd-io/obsd/exporters/prometheus"
+	"github.com/obsd-io/obsd/extensions/k8sleaderelector"
 	"github.com/obsd-io/obsd/extensions/k8spods"
 	"github.com/obsd-io/obsd/extensions/model"
 	"github.com/obsd-io/obsd/processors/k8saggregate"
@@ -40,6 +41,7 @@ import (
 	"github.com/obsd-io/obsd/receivers/cadvisor"
 	"github.com/obsd-io/obsd/receivers/filelog"
 	"github.com/obsd-io/obsd/receivers/hostmetrics"
+	"github.com/obsd-io/obsd/receivers/k8scluster"
 	"github.com/obsd-io/obsd/receivers/k8sevents"
 	"github.com/obsd-io/obsd/receivers/kubelet"
 	"github.com/obsd-io/obsd/runtime/wasmconnector"
@@ -56,6 +58,7 @@ func components() (otelcol.Factories, error) {
 		filelog.NewFactory,
 		fluentforwardreceiver.NewFactory,
 		hostmetrics.NewFactory,
+		k8scluster.NewFactory,
 		k8sevents.NewFactory,
 		kubelet.NewFactory,
 		otlpreceiver.NewFactory,
@@ -88,6 +91,7 @@ func components() (otelcol.Factories, error) {
 		bearertokenauthextension.NewFactory,
 		filestorage.NewFactory,
 		healthcheckextension.NewFactory,
+		k8sleaderelector.NewFactory,
 		k8spods.NewFactory,
 		model.NewFactory,
 		pprofextension.NewFactory,
