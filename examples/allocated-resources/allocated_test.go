@@ -1,0 +1,147 @@
+// Package allocated holds the tests of this example.
+package allocated
+
+import (
+	"log/slog"
+	"os"
+	"os/exec"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/obsd-io/obsd/internal/e2e/backend"
+	"github.com/obsd-io/obsd/internal/e2e/daemon"
+	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/kubetest"
+)
+
+func list(cpu, memory string) v1.ResourceList {
+	return v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu), v1.ResourceMemory: resource.MustParse(memory)}
+}
+
+func pod(name, node string, phase v1.PodPhase, init, main v1.ResourceRequirements) *v1.Pod {
+	return &v1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec: v1.PodSpec{
+			NodeName: node, InitContainers: []v1.Container{{Name: "init", Resources: init}}, Containers: []v1.Container{{Name: "main", Resources: main}},
+		},
+		Status: v1.PodStatus{Phase: phase},
+	}
+}
+
+// cluster is a node of 4 CPUs and 8 GiB with four pods, of which one has ended, an empty node, and a pod that waits for one.
+func cluster(t *testing.T) *kubetest.API {
+	t.Helper()
+	api := kubetest.NewAPI(t)
+	allocatable := list("4", "8Gi")
+	allocatable[v1.ResourcePods] = resource.MustParse("110")
+	for _, name := range []string{"node1", "node2"} {
+		api.Set(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1.NodeStatus{Allocatable: allocatable}})
+	}
+	none := v1.ResourceRequirements{}
+	web := v1.ResourceRequirements{Requests: list("250m", "1Gi"), Limits: list("1", "6Gi")}
+	api.Set(
+		pod("cart", "node1", v1.PodRunning, none, web),
+		pod("till", "node1", v1.PodRunning, v1.ResourceRequirements{Requests: list("1750m", "64Mi")}, web),
+		pod("logs", "node1", v1.PodPending, none, none),
+		pod("done", "node1", v1.PodSucceeded, none, web),
+		pod("big", "", v1.PodPending, none, v1.ResourceRequirements{Requests: list("64", "1Gi")}),
+	)
+	return api
+}
+
+// TestExample runs: KUBE_AUTH=kubeConfig obsd --config obsd.yaml; and asks Prometheus for what the rules record.
+func TestExample(t *testing.T) {
+	backend.Need(t)
+	binary, err := daemon.Binary(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
+	api := cluster(t)
+	config, err := os.ReadFile("obsd.yaml")
+	require.NoError(t, err)
+	scrape, err := process.FreeAddr()
+	require.NoError(t, err)
+	d, err := daemon.Start(t.Context(), daemon.Settings{
+		Binary: binary,
+		Config: string(config),
+		Env:    []string{"KUBE_AUTH=kubeConfig", "KUBECONFIG=" + api.Kubeconfig(), "INTERVAL=1s", "SCRAPE=" + scrape},
+		Dir:    t.TempDir(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		assert.NoError(t, d.Stop(time.Minute))
+		if t.Failed() {
+			t.Log(d.Log())
+		}
+	})
+	require.NoError(t, prom.AddTarget(scrape, nil))
+	exprs := recorded(t)
+	for name, want := range map[string][2]float64{ // of node1 and node2
+		"node:k8s_cpu_request:sum":          {2, 0},
+		"node:k8s_cpu_limit:sum":            {2, 0},
+		"node:k8s_memory_request_bytes:sum": {2 << 30, 0},
+		"node:k8s_memory_limit_bytes:sum":   {12 << 30, 0},
+		"node:k8s_pods:count":               {3, 0},
+	} {
+		query := exprs[name]
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			samples, err := prom.Query(t.Context(), query)
+			require.NoError(c, err)
+			got := [2]float64{-1, -1}
+			for _, s := range samples {
+				got[map[string]int{"node1": 0, "node2": 1}[s.Metric["k8s_node_name"]]] = s.Value
+			}
+			require.Equal(c, want, got, name)
+		}, time.Minute, 100*time.Millisecond)
+	}
+}
+
+// recorded is the expression of each recording rule.
+func recorded(t *testing.T) map[string]string {
+	t.Helper()
+	exprs := map[string]string{}
+	for _, group := range rules(t).Groups {
+		for _, rule := range group.Rules {
+			exprs[rule.Record] = rule.Expr
+		}
+	}
+	return exprs
+}
+
+func rules(t *testing.T) *rulefmt.RuleGroups {
+	t.Helper()
+	groups, errs := rulefmt.ParseFile("rules.yaml", false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	require.Empty(t, errs)
+	return groups
+}
+
+// TestRules has Prometheus's own parser read the rules.
+func TestRules(t *testing.T) {
+	text, err := os.ReadFile("rules_test.yaml")
+	require.NoError(t, err)
+	for _, group := range rules(t).Groups {
+		for _, rule := range group.Rules {
+			if rule.Alert != "" {
+				require.Regexp(t, `alertname: `+regexp.QuoteMeta(rule.Alert)+`\b`, string(text), "no test lets it fire")
+			}
+		}
+	}
+}
+
+// TestRulesByPromtool runs: promtool check rules rules.yaml; promtool test rules rules_test.yaml
+func TestRulesByPromtool(t *testing.T) {
+	promtool := backend.Promtool(t)
+	for _, args := range [][]string{{"check", "rules", "--lint-fatal", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
+		out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
