@@ -77,7 +77,7 @@ func (p *Pods) LookupBy(key string) (
 }
 
 // Start begins to follow the pods. It does not wait for the API server.
-func (p *Pods) Start(context.Context, component.Host) error { //nolint:contextcheck // what is begun outlives the start
+func (p *Pods) Start(context.Context, component.Host) error {
 	config, err := p.config.API.REST()
 	if err != nil {
 		return fmt.Errorf("k8s_pods: %w", err)
@@ -88,7 +88,7 @@ func (p *Pods) Start(context.Context, component.Host) error { //nolint:contextch
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
-	p.follow(ctx, client.CoreV1().RESTClient())
+	p.follow(ctx, client.CoreV1().RESTClient()) //nolint:contextcheck // what is begun outlives the start
 	p.done.Go(func() { p.forget(ctx) })
 	return nil
 }

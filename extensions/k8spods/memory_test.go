@@ -23,15 +23,21 @@ func large(i int) *v1.Pod {
 	p := pod("team-"+fmt.Sprint(i%50), fmt.Sprintf("%s-%s-%05x", name, hash, i), fmt.Sprint("ip-10-0-", i%500/250, "-", i%250, ".internal"))
 	p.UID = types.UID(fmt.Sprintf("%08x-1111-2222-3333-%012x", i, i))
 	p.CreationTimestamp = metav1.NewTime(time.Unix(1_790_000_000, 0))
-	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name + "-" + hash, UID: types.UID(fmt.Sprintf("%036x", i/10)), Controller: &yes}}
+	p.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name + "-" + hash, UID: types.UID(fmt.Sprintf("%036x", i/10)), Controller: &yes,
+	}}
 	p.Labels = map[string]string{
 		"app.kubernetes.io/name": name, "app.kubernetes.io/instance": name + "-prod", "app.kubernetes.io/version": "1.4." + fmt.Sprint(i%20),
 		"app.kubernetes.io/component": "backend", "app.kubernetes.io/part-of": "shop", "app.kubernetes.io/managed-by": "Helm",
 		"pod-template-hash": hash, "security.istio.io/tlsMode": "istio", "team": "team-" + fmt.Sprint(i%50), "cost-center": fmt.Sprint(i % 50),
 	}
-	p.Annotations = map[string]string{"checksum/config": strings.Repeat("c", 64), "sidecar.istio.io/status": strings.Repeat("s", 300), "prometheus.io/scrape": "true"}
-	p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"` + strings.Repeat("f", 800) + `":{}}}`)}}}
-	p.Spec.Volumes = []v1.Volume{{Name: "config", VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: name}}}}}
+	p.Annotations = map[string]string{
+		"checksum/config": strings.Repeat("c", 64), "sidecar.istio.io/status": strings.Repeat("s", 300), "prometheus.io/scrape": "true",
+	}
+	status := metav1.NewFieldsV1(`{"f:status":{"` + strings.Repeat("f", 800) + `":{}}}`)
+	p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsType: "FieldsV1", FieldsV1: status}}
+	config := &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: name}}
+	p.Spec.Volumes = []v1.Volume{{Name: "config", VolumeSource: v1.VolumeSource{ConfigMap: config}}}
 	p.Spec.Containers, p.Status.ContainerStatuses = nil, nil
 	for n, c := range []string{"main", "istio-proxy"} {
 		image := "registry.example.com/team/" + c + "-" + name + ":1.4." + fmt.Sprint(i%20)
@@ -40,10 +46,11 @@ func large(i int) *v1.Pod {
 			Resources: v1.ResourceRequirements{Requests: v1.ResourceList{v1.ResourceCPU: resource.MustParse("100m")}},
 		})
 		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, v1.ContainerStatus{
-			Name: c, Image: image, ContainerID: fmt.Sprintf("containerd://%064x", i*2+n), ImageID: image + "@sha256:" + strings.Repeat("a", 64), Ready: true,
+			Name: c, Image: image, ContainerID: fmt.Sprintf("containerd://%064x", i*2+n), ImageID: image + "@sha256:" + strings.Repeat("a", 64),
 		})
 	}
-	p.Status.Phase, p.Status.PodIP, p.Status.HostIP = v1.PodRunning, fmt.Sprintf("10.%d.%d.%d", 1+i/65536, i/256%256, i%256), "10.0.0.1"
+	p.Status.PodIP = fmt.Sprintf("10.%d.%d.%d", 1+i/65536, i/256%256, i%256)
+	p.Status.Phase, p.Status.HostIP = v1.PodRunning, "10.0.0.1"
 	p.Status.PodIPs = []v1.PodIP{{IP: p.Status.PodIP}}
 	return p
 }

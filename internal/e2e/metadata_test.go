@@ -138,6 +138,7 @@ func heard(resource, record pcommon.Map) string {
 		}
 		return "absent"
 	}
-	return fmt.Sprintf("app=%s deployment=%s owner=%s image=%s:%s node=%s", text(resource, "k8s.pod.label.app"), text(resource, "k8s.deployment.name"),
-		text(record, "owner"), text(resource, "container.image.name"), text(resource, "container.image.tag"), text(resource, "k8s.node.name"))
+	return fmt.Sprintf("app=%s deployment=%s owner=%s image=%s:%s node=%s",
+		text(resource, "k8s.pod.label.app"), text(resource, "k8s.deployment.name"), text(record, "owner"),
+		text(resource, "container.image.name"), text(resource, "container.image.tag"), text(resource, "k8s.node.name"))
 }

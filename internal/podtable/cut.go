@@ -39,9 +39,10 @@ func trim(list []v1.Container) []v1.Container {
 // Pod keeps of a Pod object what is needed.
 func (k *Keep) Pod(p *v1.Pod) *Pod {
 	out := &Pod{
-		name: strings.Clone(p.Name), uid: strings.Clone(string(p.UID)), namespace: unique.Make(p.Namespace), node: unique.Make(p.Spec.NodeName),
-		created: p.CreationTimestamp.Unix(), shared: p.Spec.HostNetwork, over: p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed,
-		single: len(p.Spec.Containers) == 1,
+		name: strings.Clone(p.Name), uid: strings.Clone(string(p.UID)),
+		namespace: unique.Make(p.Namespace), node: unique.Make(p.Spec.NodeName),
+		created: p.CreationTimestamp.Unix(), single: len(p.Spec.Containers) == 1, shared: p.Spec.HostNetwork,
+		over: p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed,
 	}
 	if hash := p.Annotations[configHash]; hash != "" && hash != out.uid {
 		out.uid, out.apiUID = strings.Clone(hash), out.uid
@@ -59,7 +60,7 @@ func (k *Keep) Pod(p *v1.Pod) *Pod {
 	return out
 }
 
-// NamespaceLabels are those of a namespace that are kept.
+// namespaceLabels are those of a namespace that are kept.
 func (k *Keep) namespaceLabels(n *v1.Namespace) []Label {
 	return kept(n.Labels, NamespaceLabel, k.NamespaceLabels)
 }

@@ -66,11 +66,15 @@ const (
 )
 
 var kinds = map[string]kind{
-	"ReplicaSet": replicaSet, "StatefulSet": statefulSet, "DaemonSet": daemonSet, "ReplicationController": replicationController, "Job": job,
+	"ReplicaSet": replicaSet, "StatefulSet": statefulSet, "DaemonSet": daemonSet,
+	"ReplicationController": replicationController, "Job": job,
 }
 
 // nameOf has for each kind of owner the field of its name, after which comes that of its uid.
-var nameOf = [...]Field{replicaSet: ReplicaSetName, statefulSet: StatefulSetName, daemonSet: DaemonSetName, replicationController: ReplicationControllerName, job: JobName}
+var nameOf = [...]Field{
+	replicaSet: ReplicaSetName, statefulSet: StatefulSetName, daemonSet: DaemonSetName,
+	replicationController: ReplicationControllerName, job: JobName,
+}
 
 // Name is the pod's.
 func (p *Pod) Name() string { return p.name }

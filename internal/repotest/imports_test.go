@@ -23,7 +23,7 @@ var layers = []struct {
 	{"extensions/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable"}, []string{"internal/configtest", "internal/kubetest"}},
 	{"exporters/exportertest", nil, nil},
 	{"exporters/*", nil, []string{"exporters/exportertest", "internal/configtest"}},
-	{"runtime/wasmprocessor", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
+	{"runtime/wasmprocessor", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*", "runtime/capability"}},
 	{"runtime/wasmconnector", []string{"runtime/engine", "runtime/table", "runtime/host", "runtime/abi"}, []string{"internal/*"}},
 	{"runtime/engine", []string{"runtime/table", "runtime/host", "runtime/capability", "runtime/bytesize", "runtime/source", "runtime/abi"}, []string{"internal/*", "plugins/builtin"}},
 	{"runtime/source", []string{"plugins/builtin"}, []string{"internal/*"}},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,13 +52,11 @@ func asker(table, column, key string) wasmtest.Plugin {
 		resultAt: memory[resultAt : resultAt+abi.ResultHeaderSize], partsAt: memory[partsAt:],
 	}
 	return wasmtest.Plugin{
-		Manifest: `{"name":"x","signals":["logs"],"reads":["body"],"writes":["body"],"capabilities":["lookup"]}`, Data: data,
+		Manifest: `{"name":"x","signals":["logs"],"reads":["body"],"writes":["body"],"capabilities":["lookup"]}`,
+		Data:     data,
 		Imports: []wasmtest.Import{
-			{Module: abi.HostModule, Name: abi.HostLookup, Params: wasmtest.I32Type + wasmtest.I32Type + wasmtest.I32Type + wasmtest.I32Type, Results: wasmtest.I32Type},
-			{
-				Module: abi.HostModule, Name: abi.HostLookupGet,
-				Params: wasmtest.I32Type + wasmtest.I32Type + wasmtest.I32Type + wasmtest.I32Type + wasmtest.I32Type, Results: wasmtest.I64Type,
-			},
+			{Module: abi.HostModule, Name: abi.HostLookup, Params: strings.Repeat(wasmtest.I32Type, 4), Results: wasmtest.I32Type},
+			{Module: abi.HostModule, Name: abi.HostLookupGet, Params: strings.Repeat(wasmtest.I32Type, 5), Results: wasmtest.I64Type},
 		},
 		Process: slices.Concat(
 			wasmtest.I32(0), wasmtest.I32(int32(len(table))), wasmtest.I32(100), wasmtest.I32(int32(len(column))), wasmtest.Call(0),
