@@ -221,4 +221,3 @@ func realReplicaSet(i int) *appsv1.ReplicaSet {
 		Status:     appsv1.ReplicaSetStatus{Replicas: 10, ReadyReplicas: 10, AvailableReplicas: 10},
 	}
 }
-

@@ -51,7 +51,8 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New("lease_duration: a Lease holds whole seconds: give at least 1s"))
 	}
 	if c.LeaseDuration <= c.RenewDeadline {
-		errs = append(errs, fmt.Errorf("renew_deadline: %v must be less than lease_duration %v: else two lead at a time", c.RenewDeadline, c.LeaseDuration))
+		errs = append(errs, fmt.Errorf("renew_deadline: %v must be less than lease_duration %v: else two lead at a time",
+			c.RenewDeadline, c.LeaseDuration))
 	}
 	if c.RetryPeriod <= 0 {
 		errs = append(errs, errors.New("retry_period: must be more than 0"))

@@ -93,7 +93,7 @@ func (e *elector) SetCallBackFuncs(start func(context.Context), stop func()) {
 }
 
 // Start begins to compete. An API server that does not answer is asked again; credentials that are not there are an error.
-func (e *elector) Start(context.Context, component.Host) error {
+func (e *elector) Start(context.Context, component.Host) error { //nolint:contextcheck // what is begun outlives the start
 	rest, err := e.config.API.REST()
 	if err != nil {
 		return fmt.Errorf("k8s_leader_elector: %w", err)

@@ -119,7 +119,7 @@ func TestLate(t *testing.T) {
 // TestLost takes the lease from the leader: it stops, says so, and competes again.
 func TestLost(t *testing.T) {
 	api := kubetest.NewAPI(t)
-	c := newCandidate(t, api.Kubeconfig(), func(c *Config) { c.RenewDeadline = 200 * time.Millisecond })
+	c := newCandidate(t, api.Kubeconfig(), func(c *Config) { c.RenewDeadline = 2 * time.Second })
 	c.start(t)
 	receive(t, c.started, "it does not lead")
 	other, seconds, now := "other", int32(3600), metav1.NowMicro()

@@ -106,7 +106,8 @@ func nameIn(resource string) string {
 		if key == attrContainer {
 			return value
 		}
-		if strings.HasSuffix(key, ".name") && !strings.HasPrefix(key, "container.") && (key != attrNamespace && key != attrNode || name == "") {
+		place := key == attrNamespace || key == attrNode
+		if strings.HasSuffix(key, ".name") && !strings.HasPrefix(key, "container.") && (!place || name == "") {
 			name = value
 		}
 	}

@@ -88,68 +88,77 @@ const (
 	unitNone  = ""
 )
 
+func gauge(name, unit, description string) definition {
+	return definition{name: name, unit: unit, description: description}
+}
+
+func (d definition) by(label string) definition { d.label = label; return d }
+func (d definition) fractions() definition      { d.float = true; return d }
+func (d definition) asSum() definition          { d.sum = true; return d }
+func (d definition) hidden() definition         { d.off = true; return d }
+
 // static is all metrics whose names do not depend on the configuration.
 func static() [stats]definition {
-	const d, rs, rc, st, ds, job, hpa, pod, c = "k8s.deployment.", "k8s.replicaset.", "k8s.replication_controller.", "k8s.statefulset.",
-		"k8s.daemonset.", "k8s.job.", "k8s.hpa.", "k8s.pod.", "k8s.container."
+	const d, rs, rc, st = "k8s.deployment.", "k8s.replicaset.", "k8s.replication_controller.", "k8s.statefulset."
+	const ds, job, hpa, pod, c = "k8s.daemonset.", "k8s.job.", "k8s.hpa.", "k8s.pod.", "k8s.container."
 	return [stats]definition{
-		deploymentDesired:         {name: d + "desired", unit: unitPod, description: "Pods that the Deployment should have."},
-		deploymentAvailable:       {name: d + "available", unit: unitPod, description: "Pods of the Deployment that have been ready for minReadySeconds."},
-		deploymentReady:           {name: d + "ready", unit: unitPod, description: "Pods of the Deployment that are ready."},
-		deploymentUpdated:         {name: d + "updated", unit: unitPod, description: "Pods of the Deployment that are of its newest template."},
-		replicaSetDesired:         {name: rs + "desired", unit: unitPod, description: "Pods that the ReplicaSet should have."},
-		replicaSetAvailable:       {name: rs + "available", unit: unitPod, description: "Pods of the ReplicaSet that have been ready for minReadySeconds."},
-		replicaSetReady:           {name: rs + "ready", unit: unitPod, description: "Pods of the ReplicaSet that are ready."},
-		controllerDesired:         {name: rc + "desired", unit: unitPod, description: "Pods that the ReplicationController should have."},
-		controllerAvailable:       {name: rc + "available", unit: unitPod, description: "Pods of the ReplicationController that have been ready for minReadySeconds."},
-		controllerReady:           {name: rc + "ready", unit: unitPod, description: "Pods of the ReplicationController that are ready."},
-		statefulSetDesired:        {name: st + "desired_pods", unit: unitPod, description: "Pods that the StatefulSet should have."},
-		statefulSetCurrent:        {name: st + "current_pods", unit: unitPod, description: "Pods of the StatefulSet that are of its current revision."},
-		statefulSetReady:          {name: st + "ready_pods", unit: unitPod, description: "Pods of the StatefulSet that are ready."},
-		statefulSetUpdated:        {name: st + "updated_pods", unit: unitPod, description: "Pods of the StatefulSet that are of its newest revision."},
-		statefulSetAvailable:      {name: st + "pod.available", unit: unitPod, description: "Pods of the StatefulSet that have been ready for minReadySeconds.", sum: true},
-		daemonSetCurrent:          {name: ds + "current_scheduled_nodes", unit: unitNode, description: "Nodes that run a pod of the DaemonSet and should."},
-		daemonSetDesired:          {name: ds + "desired_scheduled_nodes", unit: unitNode, description: "Nodes that should run a pod of the DaemonSet."},
-		daemonSetMisscheduled:     {name: ds + "misscheduled_nodes", unit: unitNode, description: "Nodes that run a pod of the DaemonSet and should not."},
-		daemonSetReady:            {name: ds + "ready_nodes", unit: unitNode, description: "Nodes that should run a pod of the DaemonSet and have one that is ready."},
-		daemonSetAvailable:        {name: ds + "available_nodes", unit: unitNode, description: "Nodes that should run a pod of the DaemonSet and have one that has been ready for minReadySeconds."},
-		daemonSetUpdated:          {name: ds + "updated_nodes", unit: unitNode, description: "Nodes that run a pod of the DaemonSet of its newest template."},
-		jobActive:                 {name: job + "active_pods", unit: unitPod, description: "Pods of the Job that run or are to run."},
-		jobDesired:                {name: job + "desired_successful_pods", unit: unitPod, description: "Pods that should succeed for the Job to be complete."},
-		jobFailed:                 {name: job + "failed_pods", unit: unitPod, description: "Pods of the Job that failed."},
-		jobMaxParallel:            {name: job + "max_parallel_pods", unit: unitPod, description: "Pods of the Job that may run at a time."},
-		jobSuccessful:             {name: job + "successful_pods", unit: unitPod, description: "Pods of the Job that succeeded."},
-		cronJobActive:             {name: "k8s.cronjob.active_jobs", unit: "{job}", description: "Jobs of the CronJob that run."},
-		hpaCurrent:                {name: hpa + "current_replicas", unit: unitPod, description: "Pods that the autoscaler last saw."},
-		hpaDesired:                {name: hpa + "desired_replicas", unit: unitPod, description: "Pods that the autoscaler wants."},
-		hpaMax:                    {name: hpa + "max_replicas", unit: unitPod, description: "Pods that the autoscaler may want at most."},
-		hpaMin:                    {name: hpa + "min_replicas", unit: unitPod, description: "Pods that the autoscaler may want at least."},
-		quotaHard:                 {name: "k8s.resource_quota.hard_limit", unit: "{resource}", description: "Limit of a resource in the namespace; requests.cpu and limits.cpu in thousandths of a CPU.", label: "resource"},
-		quotaUsed:                 {name: "k8s.resource_quota.used", unit: "{resource}", description: "Use of a resource in the namespace; requests.cpu and limits.cpu in thousandths of a CPU.", label: "resource"},
-		namespacePhase:            {name: "k8s.namespace.phase", description: "1 if the namespace is active, 0 if it is being removed, else -1."},
-		nodeCondition:             {name: "k8s.node.condition", unit: "{condition}", description: "Each condition of the node: 1 if it is true, 0 if false, -1 if unknown.", label: "condition", off: true},
-		podPhase:                  {name: pod + "phase", description: "Phase of the pod: 1 Pending, 2 Running, 3 Succeeded, 4 Failed, 5 Unknown."},
-		podStatusReason:           {name: pod + "status_reason", description: "Why the pod is in its state, if it says so: 1 Evicted, 2 NodeAffinity, 3 NodeLost, 4 Shutdown, 5 UnexpectedAdmissionError, 6 another.", off: true},
-		podCondition:              {name: pod + "condition", unit: "{condition}", description: "A condition of the pod: 1 if it is true, 0 if false, -1 if unknown.", label: "condition"},
-		podCPURequest:             {name: pod + "cpu.request", unit: unitCPU, description: "CPUs that the scheduler sets aside for the pod until it ends.", float: true, off: true},
-		podCPULimit:               {name: pod + "cpu.limit", unit: unitCPU, description: "CPUs that the pod may use.", float: true, off: true},
-		podMemoryRequest:          {name: pod + "memory.request", unit: unitBytes, description: "Memory that the scheduler sets aside for the pod until it ends.", off: true},
-		podMemoryLimit:            {name: pod + "memory.limit", unit: unitBytes, description: "Memory that the pod may use.", off: true},
-		podStorageRequest:         {name: pod + "ephemeral_storage.request", unit: unitBytes, description: "Ephemeral storage that the scheduler sets aside for the pod until it ends.", off: true},
-		podStorageLimit:           {name: pod + "ephemeral_storage.limit", unit: unitBytes, description: "Ephemeral storage that the pod may use.", off: true},
-		containerCPURequest:       {name: c + "cpu_request", unit: unitCPU, description: "CPUs that the container requests.", float: true},
-		containerCPULimit:         {name: c + "cpu_limit", unit: unitCPU, description: "CPUs that the container may use.", float: true},
-		containerMemoryRequest:    {name: c + "memory_request", unit: unitBytes, description: "Memory that the container requests."},
-		containerMemoryLimit:      {name: c + "memory_limit", unit: unitBytes, description: "Memory that the container may use."},
-		containerEphemeralRequest: {name: c + "ephemeralstorage_request", unit: unitBytes, description: "Ephemeral storage that the container requests."},
-		containerEphemeralLimit:   {name: c + "ephemeralstorage_limit", unit: unitBytes, description: "Ephemeral storage that the container may use."},
-		containerStorageRequest:   {name: c + "storage_request", unit: unitBytes, description: "Storage that the container requests."},
-		containerStorageLimit:     {name: c + "storage_limit", unit: unitBytes, description: "Storage that the container may use."},
-		containerReady:            {name: c + "ready", description: "1 if the container is ready, else 0."},
-		containerRestarts:         {name: c + "restarts", unit: "{restart}", description: "How often the container has been restarted."},
-		containerState:            {name: c + "status.state", unit: "{container}", description: "1 for the state that the container is in.", label: "k8s.container.status.state", sum: true},
-		containerReason:           {name: c + "status.reason", unit: "{container}", description: "1 for the reason why the container waits or has terminated.", label: "k8s.container.status.reason", sum: true},
-		containerTerminated:       {name: c + "status.last_terminated_time", unit: "s", description: "When the container before this one ended, in seconds since 1970.", label: "k8s.container.status.last_terminated_reason"},
+		deploymentDesired:         gauge(d+"desired", unitPod, "Pods that the Deployment should have."),
+		deploymentAvailable:       gauge(d+"available", unitPod, "Pods of the Deployment that have been ready for minReadySeconds."),
+		deploymentReady:           gauge(d+"ready", unitPod, "Pods of the Deployment that are ready."),
+		deploymentUpdated:         gauge(d+"updated", unitPod, "Pods of the Deployment that are of its newest template."),
+		replicaSetDesired:         gauge(rs+"desired", unitPod, "Pods that the ReplicaSet should have."),
+		replicaSetAvailable:       gauge(rs+"available", unitPod, "Pods of the ReplicaSet that have been ready for minReadySeconds."),
+		replicaSetReady:           gauge(rs+"ready", unitPod, "Pods of the ReplicaSet that are ready."),
+		controllerDesired:         gauge(rc+"desired", unitPod, "Pods that the ReplicationController should have."),
+		controllerAvailable:       gauge(rc+"available", unitPod, "Pods of the controller that have been ready for minReadySeconds."),
+		controllerReady:           gauge(rc+"ready", unitPod, "Pods of the ReplicationController that are ready."),
+		statefulSetDesired:        gauge(st+"desired_pods", unitPod, "Pods that the StatefulSet should have."),
+		statefulSetCurrent:        gauge(st+"current_pods", unitPod, "Pods of the StatefulSet that are of its current revision."),
+		statefulSetReady:          gauge(st+"ready_pods", unitPod, "Pods of the StatefulSet that are ready."),
+		statefulSetUpdated:        gauge(st+"updated_pods", unitPod, "Pods of the StatefulSet that are of its newest revision."),
+		statefulSetAvailable:      gauge(st+"pod.available", unitPod, "Pods of the StatefulSet that have been ready for minReadySeconds.").asSum(),
+		daemonSetCurrent:          gauge(ds+"current_scheduled_nodes", unitNode, "Nodes that run a pod of the DaemonSet and should."),
+		daemonSetDesired:          gauge(ds+"desired_scheduled_nodes", unitNode, "Nodes that should run a pod of the DaemonSet."),
+		daemonSetMisscheduled:     gauge(ds+"misscheduled_nodes", unitNode, "Nodes that run a pod of the DaemonSet and should not."),
+		daemonSetReady:            gauge(ds+"ready_nodes", unitNode, "Nodes that should run a pod and have one that is ready."),
+		daemonSetAvailable:        gauge(ds+"available_nodes", unitNode, "Nodes that should run a pod and have one that has been ready for minReadySeconds."),
+		daemonSetUpdated:          gauge(ds+"updated_nodes", unitNode, "Nodes that run a pod of the DaemonSet of its newest template."),
+		jobActive:                 gauge(job+"active_pods", unitPod, "Pods of the Job that run or are to run."),
+		jobDesired:                gauge(job+"desired_successful_pods", unitPod, "Pods that should succeed for the Job to be complete."),
+		jobFailed:                 gauge(job+"failed_pods", unitPod, "Pods of the Job that failed."),
+		jobMaxParallel:            gauge(job+"max_parallel_pods", unitPod, "Pods of the Job that may run at a time."),
+		jobSuccessful:             gauge(job+"successful_pods", unitPod, "Pods of the Job that succeeded."),
+		cronJobActive:             gauge("k8s.cronjob.active_jobs", "{job}", "Jobs of the CronJob that run."),
+		hpaCurrent:                gauge(hpa+"current_replicas", unitPod, "Pods that the autoscaler last saw."),
+		hpaDesired:                gauge(hpa+"desired_replicas", unitPod, "Pods that the autoscaler wants."),
+		hpaMax:                    gauge(hpa+"max_replicas", unitPod, "Pods that the autoscaler may want at most."),
+		hpaMin:                    gauge(hpa+"min_replicas", unitPod, "Pods that the autoscaler may want at least."),
+		quotaHard:                 gauge("k8s.resource_quota.hard_limit", "{resource}", "Limit of a resource; requests.cpu and limits.cpu in thousandths.").by("resource"),
+		quotaUsed:                 gauge("k8s.resource_quota.used", "{resource}", "Use of a resource; requests.cpu and limits.cpu in thousandths.").by("resource"),
+		namespacePhase:            gauge("k8s.namespace.phase", unitNone, "1 if the namespace is active, 0 if it is being removed, else -1."),
+		nodeCondition:             gauge("k8s.node.condition", "{condition}", "A condition: 1 if it is true, 0 if false, -1 if unknown.").by("condition").hidden(),
+		podPhase:                  gauge(pod+"phase", unitNone, "Phase of the pod: 1 Pending, 2 Running, 3 Succeeded, 4 Failed, 5 Unknown."),
+		podStatusReason:           gauge(pod+"status_reason", unitNone, "1 Evicted, 2 NodeAffinity, 3 NodeLost, 4 Shutdown, 5 UnexpectedAdmissionError, 6 another.").hidden(),
+		podCondition:              gauge(pod+"condition", "{condition}", "A condition: 1 if it is true, 0 if false, -1 if unknown.").by("condition"),
+		podCPURequest:             gauge(pod+"cpu.request", unitCPU, "CPUs that the scheduler sets aside for the pod.").fractions().hidden(),
+		podCPULimit:               gauge(pod+"cpu.limit", unitCPU, "CPUs that the pod may use.").fractions().hidden(),
+		podMemoryRequest:          gauge(pod+"memory.request", unitBytes, "Memory that the scheduler sets aside for the pod.").hidden(),
+		podMemoryLimit:            gauge(pod+"memory.limit", unitBytes, "Memory that the pod may use.").hidden(),
+		podStorageRequest:         gauge(pod+"ephemeral_storage.request", unitBytes, "Ephemeral storage that the scheduler sets aside for the pod.").hidden(),
+		podStorageLimit:           gauge(pod+"ephemeral_storage.limit", unitBytes, "Ephemeral storage that the pod may use.").hidden(),
+		containerCPURequest:       gauge(c+"cpu_request", unitCPU, "CPUs that the container requests.").fractions(),
+		containerCPULimit:         gauge(c+"cpu_limit", unitCPU, "CPUs that the container may use.").fractions(),
+		containerMemoryRequest:    gauge(c+"memory_request", unitBytes, "Memory that the container requests."),
+		containerMemoryLimit:      gauge(c+"memory_limit", unitBytes, "Memory that the container may use."),
+		containerEphemeralRequest: gauge(c+"ephemeralstorage_request", unitBytes, "Ephemeral storage that the container requests."),
+		containerEphemeralLimit:   gauge(c+"ephemeralstorage_limit", unitBytes, "Ephemeral storage that the container may use."),
+		containerStorageRequest:   gauge(c+"storage_request", unitBytes, "Storage that the container requests."),
+		containerStorageLimit:     gauge(c+"storage_limit", unitBytes, "Storage that the container may use."),
+		containerReady:            gauge(c+"ready", unitNone, "1 if the container is ready, else 0."),
+		containerRestarts:         gauge(c+"restarts", "{restart}", "How often the container has been restarted."),
+		containerState:            gauge(c+"status.state", "{container}", "1 for the state that the container is in.").by("k8s.container.status.state").asSum(),
+		containerReason:           gauge(c+"status.reason", "{container}", "1 for the reason why the container waits or has terminated.").by("k8s.container.status.reason").asSum(),
+		containerTerminated:       gauge(c+"status.last_terminated_time", "s", "When the container before this one ended, in seconds since 1970.").by("k8s.container.status.last_terminated_reason"),
 	}
 }
 
@@ -178,15 +187,14 @@ func newCatalog(cfg *Config) *catalog {
 		podConditions: cfg.PodConditionsToReport, attributes: attributes(),
 	}
 	for _, condition := range cfg.NodeConditionsToReport {
-		c.conditions[condition] = c.add(definition{
-			name: "k8s.node.condition_" + snake(condition), description: "Condition " + condition + " of the node: 1 if it is true, 0 if false, -1 if unknown.",
-		})
+		d := gauge("k8s.node.condition_"+snake(condition), unitNone, "Condition "+condition+": 1 if it is true, 0 if false, -1 if unknown.")
+		c.conditions[condition] = c.add(d)
 	}
 	for _, kind := range cfg.AllocatableTypesToReport {
 		unit, float := allocatableUnit(kind)
-		c.allocatable[kind] = c.add(definition{
-			name: "k8s.node.allocatable_" + snake(kind), unit: unit, float: float, description: "What pods may request of the node's " + kind + ".",
-		})
+		d := gauge("k8s.node.allocatable_"+snake(kind), unit, "What pods may request of the node's "+kind+".")
+		d.float = float
+		c.allocatable[kind] = c.add(d)
 	}
 	for _, d := range c.metrics {
 		toggle, ok := cfg.Metrics[d.name]

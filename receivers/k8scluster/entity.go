@@ -112,7 +112,9 @@ func (b builder) done() *entity {
 	return b.e
 }
 
-func (e *entity) same(o *entity) bool { return slices.Equal(e.own, o.own) && slices.Equal(e.parent, o.parent) }
+func (e *entity) same(o *entity) bool {
+	return slices.Equal(e.own, o.own) && slices.Equal(e.parent, o.parent)
+}
 
 func (e *entity) equal(o *entity) bool { return e.same(o) && slices.Equal(e.points, o.points) }
 

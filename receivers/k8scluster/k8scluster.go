@@ -64,7 +64,7 @@ func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics) (*cl
 
 // Start begins to follow and, with nobody else to lead, to emit. Credentials and extensions that are not there are errors; an API
 // server that does not answer is asked again.
-func (r *clusterReceiver) Start(_ context.Context, host component.Host) error { //nolint:contextcheck // what is begun outlives the start
+func (r *clusterReceiver) Start(_ context.Context, host component.Host) error {
 	var elector kubeapi.Elector
 	if id := r.cfg.K8sLeaderElector; id != nil {
 		var err error
@@ -83,7 +83,7 @@ func (r *clusterReceiver) Start(_ context.Context, host component.Host) error { 
 	}
 	r.follow(client)
 	if elector == nil {
-		r.lead(r.ctx)
+		r.lead(r.ctx) //nolint:contextcheck // what is begun outlives the start
 		return nil
 	}
 	elector.SetCallBackFuncs(r.lead, r.yield)
@@ -123,7 +123,7 @@ func (r *clusterReceiver) lead(ctx context.Context) { //nolint:contextcheck // b
 		}
 		r.run(rule)
 		if r.ctx.Err() == nil {
-			r.end(r.ctx)
+			r.end(r.ctx) //nolint:contextcheck // the rule is over, the receiver is not
 		}
 	})
 }

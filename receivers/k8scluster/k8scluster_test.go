@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
@@ -41,8 +40,8 @@ func TestAtOnce(t *testing.T) {
 	api := kubetest.NewAPI(t)
 	api.Set(deployment("cart", 3, 3))
 	f := follow(t, api, nil)
-	f.shows(t, "k8s.deployment.",
-		"cart k8s.deployment.available=3", "cart k8s.deployment.desired=3", "cart k8s.deployment.ready=0", "cart k8s.deployment.updated=0")
+	f.shows(t, "k8s.deployment.", "cart k8s.deployment.available=3", "cart k8s.deployment.desired=3",
+		"cart k8s.deployment.ready=0", "cart k8s.deployment.updated=0")
 	api.Set(deployment("cart", 3, 1), deployment("till", 1, 0))
 	f.shows(t, available, "cart k8s.deployment.available=1", "till k8s.deployment.available=0")
 	api.Delete(deployment("cart", 3, 1))
@@ -67,8 +66,8 @@ func TestRestart(t *testing.T) {
 	f := follow(t, api, nil)
 	f.shows(t, "k8s.container.status", "web k8s.container.status.state{k8s.container.status.state=running}=1")
 	api.Set(pod("containerd://1", 0, v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}))
-	f.shows(t, "k8s.container.status",
-		"web k8s.container.status.reason{k8s.container.status.reason=CrashLoopBackOff}=1", "web k8s.container.status.state{k8s.container.status.state=waiting}=1")
+	f.shows(t, "k8s.container.status", "web k8s.container.status.reason{k8s.container.status.reason=CrashLoopBackOff}=1",
+		"web k8s.container.status.state{k8s.container.status.state=waiting}=1")
 	api.Set(pod("containerd://2", 1, v1.ContainerState{Running: &v1.ContainerStateRunning{}}))
 	f.shows(t, "k8s.container.", "web k8s.container.ready=0", "web k8s.container.restarts=1",
 		"web k8s.container.status.state{k8s.container.status.state=running}=1")
@@ -105,9 +104,9 @@ func TestLeftOut(t *testing.T) {
 	api.Set(deployment("cart", 1, 1))
 	f := follow(t, api, nil)
 	f.shows(t, available, "cart k8s.deployment.available=1")
-	until(t, func() bool {
-		return f.counted(t, "obsd_k8s_cluster_failed_requests", "jobs") > 1 && f.counted(t, "obsd_k8s_cluster_failed_requests", "horizontalpodautoscalers") > 1
-	})
+	for _, resource := range []string{"jobs", "horizontalpodautoscalers"} {
+		until(t, func() bool { return f.counted(t, "obsd_k8s_cluster_failed_requests", resource) > 1 })
+	}
 	require.Positive(t, f.counted(t, "obsd_k8s_cluster_failed_requests", "forbidden"))
 	require.Positive(t, f.counted(t, "obsd_k8s_cluster_failed_requests", "notfound"))
 	var mends []string
@@ -302,80 +301,6 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestMaybeTold ends what only a part of the pipeline may have taken.
-func TestMaybeTold(t *testing.T) {
-	s := newState()
-	table := s.table("pods")
-	c := newCatalog(config(nil))
-	now := func(state string) []*entity {
-		b := c.entity(nil, attr{attrContainer, "web"})
-		b.label(containerState, state, 1)
-		return one(b)
-	}
-	table.put("shop/cart", now("running"))
-	s.tell(s.take(false))
-	table.put("shop/cart", now("waiting"))
-	s.back(s.take(false))
-	table.put("shop/cart", now("terminated"))
-	p := newPage(c, "")
-	p.begin(time.Unix(1, 0))
-	for _, t := range s.take(true) {
-		p.object(t, true)
-	}
-	require.Equal(t, `{k8s.container.name=web}
-  k8s.container.status.state {k8s.container.status.state=terminated} 1 {container} sum
-  k8s.container.status.state {k8s.container.status.state=waiting} ended {container} sum
-  k8s.container.status.state {k8s.container.status.state=running} ended {container} sum
-`, render(p.done()))
-}
-
-// TestLists takes first lists of both kinds: streamed, of which objects are cut as they come in, and whole; and what is left of a
-// stream that broke off is not taken for what a later list says.
-func TestLists(t *testing.T) {
-	s := newState()
-	table := s.table("deployments")
-	c := newCatalog(config(nil))
-	store := storeFor(table, c.deployment)
-	version := func(d *appsv1.Deployment, version string) *appsv1.Deployment {
-		d.ResourceVersion = version
-		return d
-	}
-	desired := func() map[string]float64 {
-		got := map[string]float64{}
-		for key, o := range table.objects {
-			if o.now != nil {
-				got[key] = o.now[0].points[0].value
-			}
-		}
-		return got
-	}
-	streamed := version(deployment("cart", 1, 1), "1")
-	store.Trim(streamed)
-	require.Equal(t, version(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}, "1"), streamed)
-	require.NoError(t, store.Replace([]any{streamed}, "1"))
-	require.Equal(t, map[string]float64{"shop/cart": 1}, desired())
-
-	store.Trim(version(deployment("cart", 2, 2), "2"))
-	require.NoError(t, store.Replace([]any{version(deployment("cart", 3, 3), "3"), version(deployment("till", 4, 4), "4")}, "4"))
-	require.Equal(t, map[string]float64{"shop/cart": 3, "shop/till": 4}, desired())
-	require.NoError(t, store.Replace(nil, "5"))
-	require.Empty(t, desired())
-}
-
-// TestStandby keeps nothing of what is gone while nobody is told.
-func TestStandby(t *testing.T) {
-	s := newState()
-	table := s.table("deployments")
-	c := newCatalog(config(nil))
-	for range 1000 {
-		table.put("shop/cart", c.deployment(deployment("cart", 1, 1)))
-		table.put("shop/cart", nil)
-	}
-	require.Empty(t, table.objects)
-	require.Empty(t, s.dirty)
-	require.EqualValues(t, 0, s.count()["deployments"])
-}
-
 // TestLate counts intervals that the pipeline took the time of.
 func TestLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -389,26 +314,4 @@ func TestLate(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 2, f.counted(t, "obsd_k8s_cluster_dropped", reasonLate))
 	})
-}
-
-// TestBatches divides what there is, but no object.
-func TestBatches(t *testing.T) {
-	sink := new(consumertest.MetricsSink)
-	r, err := newReceiver(config(nil), receivertest.NewNopSettings(NewFactory().Type()), sink)
-	require.NoError(t, err)
-	table := r.state.table("deployments")
-	for i := range 3000 {
-		name := "d" + time.Duration(i).String()
-		table.put("shop/"+name, r.catalog.deployment(deployment(name, 1, 1)))
-	}
-	(&desk{r: r, page: newPage(r.catalog, "")}).tell(t.Context(), true)
-	require.Equal(t, 3000*4, sink.DataPointCount())
-	require.Len(t, sink.AllMetrics(), 3)
-	for _, md := range sink.AllMetrics() {
-		require.LessOrEqual(t, md.DataPointCount(), pointsPerBatch)
-		for _, rm := range md.ResourceMetrics().All() {
-			require.Equal(t, 4, rm.ScopeMetrics().At(0).Metrics().Len())
-		}
-	}
-	require.NoError(t, r.Shutdown(t.Context()))
 }

@@ -17,9 +17,11 @@ type resource struct {
 	name    string
 	cluster bool // its objects are in no namespace
 	client  func(kubernetes.Interface) rest.Interface
-	// follow follows it in a namespace, or everywhere, until ctx ends.
-	follow func(ctx context.Context, f *kubeapi.Follower, r kubeapi.Resource, t *table, c *catalog)
+	follow  followFunc
 }
+
+// followFunc follows a resource in a namespace, or everywhere, until ctx ends.
+type followFunc func(ctx context.Context, f *kubeapi.Follower, r kubeapi.Resource, t *table, c *catalog)
 
 func core(c kubernetes.Interface) rest.Interface        { return c.CoreV1().RESTClient() }
 func apps(c kubernetes.Interface) rest.Interface        { return c.AppsV1().RESTClient() }
@@ -52,7 +54,7 @@ func resourceNames() (names []string) {
 }
 
 // following makes the follow function of a kind: cut makes of an object what is kept of it, which may be nothing.
-func following[T any, O object[T]](cut func(*catalog, O) []*entity) func(context.Context, *kubeapi.Follower, kubeapi.Resource, *table, *catalog) {
+func following[T any, O object[T]](cut func(*catalog, O) []*entity) followFunc {
 	return func(ctx context.Context, f *kubeapi.Follower, r kubeapi.Resource, t *table, c *catalog) {
 		r.Kind = O(new(T))
 		f.Follow(ctx, r, storeFor[T](t, func(o O) []*entity { return cut(c, o) }))

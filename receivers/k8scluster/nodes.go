@@ -16,12 +16,13 @@ func truth(s v1.ConditionStatus) float64 {
 }
 
 func (c *catalog) node(o *v1.Node) []*entity {
-	b := c.entity(nil, attr{attrNode, o.Name}, attr{attrNodeUID, string(o.UID)}, attr{attrKubeletVersion, o.Status.NodeInfo.KubeletVersion})
+	b := c.entity(nil,
+		attr{attrNode, o.Name}, attr{attrNodeUID, string(o.UID)}, attr{attrKubeletVersion, o.Status.NodeInfo.KubeletVersion})
 	for _, condition := range o.Status.Conditions {
 		b.label(nodeCondition, string(condition.Type), truth(condition.Status))
-		if s, ok := c.conditions[string(condition.Type)]; ok {
-			b.put(s, truth(condition.Status))
-		}
+	}
+	for name, s := range c.conditions {
+		b.put(s, truth(conditionOf(o, name)))
 	}
 	for name, q := range o.Status.Allocatable {
 		s, ok := c.allocatable[string(name)]
@@ -33,6 +34,16 @@ func (c *catalog) node(o *v1.Node) []*entity {
 		}
 	}
 	return one(b)
+}
+
+// conditionOf is unknown where the node does not tell it.
+func conditionOf(o *v1.Node, name string) v1.ConditionStatus {
+	for _, condition := range o.Status.Conditions {
+		if string(condition.Type) == name {
+			return condition.Status
+		}
+	}
+	return v1.ConditionUnknown
 }
 
 func (c *catalog) namespace(o *v1.Namespace) []*entity {

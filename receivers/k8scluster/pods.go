@@ -23,7 +23,11 @@ func (c *catalog) pod(o *v1.Pod) []*entity {
 		uid = hash
 	}
 	own := append([]attr{
-		{attrNamespace, o.Namespace}, {attrNode, o.Spec.NodeName}, {attrPod, o.Name}, {attrPodUID, uid}, {attrQoS, string(o.Status.QOSClass)},
+		{attrNamespace, o.Namespace},
+		{attrNode, o.Spec.NodeName},
+		{attrPod, o.Name},
+		{attrPodUID, uid},
+		{attrQoS, string(o.Status.QOSClass)},
 	}, owner(o)...)
 	b := c.entity(nil, own...)
 	b.put(podPhase, phase(o.Status.Phase))
@@ -39,7 +43,8 @@ func (c *catalog) pod(o *v1.Pod) []*entity {
 	pod := b.done()
 	list := []*entity{pod}
 	for i := range o.Spec.Containers {
-		list = append(list, c.container(pod, &o.Spec.Containers[i], status(o.Status.ContainerStatuses, o.Spec.Containers[i].Name), true))
+		spec := &o.Spec.Containers[i]
+		list = append(list, c.container(pod, spec, status(o.Status.ContainerStatuses, spec.Name), true))
 	}
 	for i := range o.Spec.InitContainers {
 		spec := &o.Spec.InitContainers[i]
@@ -76,8 +81,9 @@ func (c *catalog) container(pod *entity, spec *v1.Container, s *v1.ContainerStat
 	name, tag := splitImage(image)
 	b := c.entity(pod.own, attr{attrContainer, spec.Name}, attr{attrContainerID, id}, attr{attrImage, name}, attr{attrImageTag, tag})
 	if stays {
-		b.containerResources(spec.Resources.Requests, containerCPURequest, containerMemoryRequest, containerEphemeralRequest, containerStorageRequest)
-		b.containerResources(spec.Resources.Limits, containerCPULimit, containerMemoryLimit, containerEphemeralLimit, containerStorageLimit)
+		r := spec.Resources
+		b.containerResources(r.Requests, containerCPURequest, containerMemoryRequest, containerEphemeralRequest, containerStorageRequest)
+		b.containerResources(r.Limits, containerCPULimit, containerMemoryLimit, containerEphemeralLimit, containerStorageLimit)
 	}
 	if s != nil {
 		b.status(s, stays)

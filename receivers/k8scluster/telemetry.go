@@ -59,7 +59,8 @@ func (t *telemetry) close() { _ = t.registration.Unregister() } // it is of no u
 
 // fail counts a request that failed.
 func (t *telemetry) fail(ctx context.Context, resource, reason string) {
-	t.failures.Add(ctx, 1, metric.WithAttributes(t.receiver, attribute.String("resource", resource), attribute.String("reason", reason)))
+	t.failures.Add(ctx, 1,
+		metric.WithAttributes(t.receiver, attribute.String("resource", resource), attribute.String("reason", reason)))
 }
 
 // drop counts what was lost.

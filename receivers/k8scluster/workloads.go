@@ -39,7 +39,8 @@ func (c *catalog) deployment(o *appsv1.Deployment) []*entity {
 
 // replicaSet leaves out what a Deployment keeps of its old templates.
 func (c *catalog) replicaSet(o *appsv1.ReplicaSet) []*entity {
-	if owner := metav1.GetControllerOfNoCopy(o); owner != nil && owner.Kind == "Deployment" && replicas(o.Spec.Replicas) == 0 && o.Status.Replicas == 0 {
+	owner := metav1.GetControllerOfNoCopy(o)
+	if owner != nil && owner.Kind == "Deployment" && replicas(o.Spec.Replicas) == 0 && o.Status.Replicas == 0 {
 		return nil
 	}
 	b := c.workload(kindReplicaSet, o)
@@ -104,7 +105,8 @@ func (c *catalog) cronJob(o *batchv1.CronJob) []*entity {
 
 func (c *catalog) hpa(o *autoscalingv2.HorizontalPodAutoscaler) []*entity {
 	target := o.Spec.ScaleTargetRef
-	b := c.workload(kindHPA, o, attr{attrScaleAPIVersion, target.APIVersion}, attr{attrScaleKind, target.Kind}, attr{attrScaleName, target.Name})
+	b := c.workload(kindHPA, o,
+		attr{attrScaleAPIVersion, target.APIVersion}, attr{attrScaleKind, target.Kind}, attr{attrScaleName, target.Name})
 	b.whole(hpaCurrent, o.Status.CurrentReplicas)
 	b.whole(hpaDesired, o.Status.DesiredReplicas)
 	b.whole(hpaMax, o.Spec.MaxReplicas)
