@@ -137,6 +137,9 @@ func (e *entity) with(o *entity) []point {
 
 // find returns the entity of the same attributes; nil if there is none.
 func find(list []*entity, e *entity) *entity {
+	if slices.Contains(list, e) { // as a rule
+		return e
+	}
 	if i := slices.IndexFunc(list, e.same); i >= 0 {
 		return list[i]
 	}
