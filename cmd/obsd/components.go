@@ -44,6 +44,7 @@ import (
 	"github.com/obsd-io/obsd/receivers/k8scluster"
 	"github.com/obsd-io/obsd/receivers/k8sevents"
 	"github.com/obsd-io/obsd/receivers/kubelet"
+	"github.com/obsd-io/obsd/receivers/probe"
 	"github.com/obsd-io/obsd/runtime/wasmconnector"
 	"github.com/obsd-io/obsd/runtime/wasmpages"
 	"github.com/obsd-io/obsd/runtime/wasmprocessor"
@@ -62,6 +63,7 @@ func components() (otelcol.Factories, error) {
 		k8sevents.NewFactory,
 		kubelet.NewFactory,
 		otlpreceiver.NewFactory,
+		probe.NewFactory,
 		prometheusreceiver.NewFactory,
 	)
 	f.Processors, f.ProcessorModules, errs[1] = link(

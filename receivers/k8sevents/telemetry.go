@@ -52,7 +52,7 @@ func newTelemetry(meter metric.Meter, id string) (*telemetry, error) {
 	counter(&t.unsaved, "obsd_k8s_events_checkpoint_failures", "{writes}",
 		"Writes of the position that the storage or the Lease did not take.")
 	var err error
-	t.reading, err = meter.Int64Gauge("obsd_k8s_events_reading", metric.WithUnit("1"),
+	t.reading, err = meter.Int64Gauge("obsd_k8s_events_reading",
 		metric.WithDescription("1 if this receiver reads events, 0 while another obsd is the leader."))
 	return t, errors.Join(append(errs, err)...)
 }

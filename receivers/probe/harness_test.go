@@ -1,0 +1,262 @@
+package probe
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configtls"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+const deadline = 30 * time.Second
+
+// authority signs certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	a := &authority{}
+	var err error
+	a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-100 * time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
+	require.NoError(t, err)
+	a.cert, err = x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return a
+}
+
+// issue signs a certificate for loopback that lasts for a time from now on, which may be past.
+func (a *authority) issue(t testing.TB, lasts time.Duration) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "obsd"}, NotBefore: time.Now().Add(-99 * time.Hour), NotAfter: time.Now().Add(lasts),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// client is the TLS section of a configuration that trusts the authority.
+func (a *authority) client() configtls.ClientConfig {
+	c := configtls.NewDefaultClientConfig()
+	c.CAPem = configopaque.String(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
+	return c
+}
+
+func (a *authority) optional() configoptional.Optional[configtls.ClientConfig] {
+	return configoptional.Some(a.client())
+}
+
+// sink is a consumer that keeps what it takes.
+type sink struct {
+	mu     sync.Mutex
+	got    []pmetric.Metrics
+	refuse error
+}
+
+func (*sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (s *sink) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return s.refuse
+	}
+	s.got = append(s.got, md)
+	return nil
+}
+
+func (s *sink) setRefuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = err
+}
+
+func (s *sink) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	for _, md := range s.got {
+		b.WriteString(text(md))
+	}
+	return b.String()
+}
+
+// rig is a receiver under test.
+type rig struct {
+	*probeReceiver
+	sink *sink
+	tel  *componenttest.Telemetry
+	logs *observer.ObservedLogs
+}
+
+func config() *Config {
+	cfg := createDefaultConfig().(*Config)
+	cfg.Controller.InitialDelay, cfg.Controller.CollectionInterval = 0, 50*time.Millisecond
+	cfg.Controller.Timeout = deadline
+	return cfg
+}
+
+// build makes a receiver, which is shut down with the test at the latest.
+func build(t testing.TB, cfg *Config) *rig {
+	t.Helper()
+	require.NoError(t, cfg.Validate())
+	r := &rig{sink: &sink{}, tel: componenttest.NewTelemetry()}
+	core, logs := observer.New(zapcore.InfoLevel)
+	r.logs = logs
+	set := receivertest.NewNopSettings(NewFactory().Type())
+	set.ID = component.NewID(NewFactory().Type())
+	set.TelemetrySettings = r.tel.NewTelemetrySettings()
+	set.Logger = zap.New(core)
+	var err error
+	r.probeReceiver, err = newReceiver(cfg, set, r.sink)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
+	return r
+}
+
+func begin(t testing.TB, cfg *Config) *rig {
+	t.Helper()
+	r := build(t, cfg)
+	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
+	return r
+}
+
+// only makes the checks of a configuration once, and returns the metrics of each as text. No schedule runs.
+func only(t testing.TB, cfg *Config) string {
+	t.Helper()
+	r := build(t, cfg)
+	list, err := r.listed(t.Context(), nil)
+	require.NoError(t, err)
+	var b strings.Builder
+	for _, tg := range list {
+		res := run(t.Context(), tg.checker, tg.endpoint, tg.timeout)
+		tg.counts = map[string]int{"": 0}
+		tg.counts[res.failure]++
+		b.WriteString(text(render(tg, &res, time.Now(), "test")))
+	}
+	return b.String()
+}
+
+// counted is the sum of one of the receiver's own counters over the points with an attribute.
+func (r *rig) counted(t testing.TB, name, key, value string) (n int64) {
+	t.Helper()
+	m, err := r.tel.GetMetric(name)
+	if err != nil {
+		return 0
+	}
+	data, ok := m.Data.(metricdata.Sum[int64])
+	require.True(t, ok)
+	for _, p := range data.DataPoints {
+		if v, _ := p.Attributes.Value(attribute.Key(key)); v.AsString() == value {
+			n += p.Value
+		}
+	}
+	return n
+}
+
+// text writes metrics as text: a line for each resource, and one for each point below it. Values of durations are left out.
+func text(md pmetric.Metrics) string {
+	var b strings.Builder
+	for _, rm := range md.ResourceMetrics().All() {
+		fmt.Fprintf(&b, "%s\n", attributesText(rm.Resource().Attributes()))
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				points, kind := pmetric.NumberDataPointSlice{}, "gauge"
+				if m.Type() == pmetric.MetricTypeSum {
+					points, kind = m.Sum().DataPoints(), "counter"
+				} else {
+					points = m.Gauge().DataPoints()
+				}
+				for _, dp := range points.All() {
+					value := fmt.Sprint(dp.IntValue())
+					if dp.ValueType() == pmetric.NumberDataPointValueTypeDouble {
+						value = fmt.Sprintf("%+.0fh", dp.DoubleValue()/3600)
+					}
+					fmt.Fprintf(&b, "  %s %s %s %s %s\n", m.Name(), attributesText(dp.Attributes()), value, m.Unit(), kind)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+func attributesText(m pcommon.Map) string {
+	var list []string
+	for k, v := range m.All() {
+		list = append(list, k+"="+v.AsString())
+	}
+	sort.Strings(list)
+	return "{" + strings.Join(list, ", ") + "}"
+}
+
+// fuse is a context that is over when a test says so, as if its time had passed.
+type fuse struct {
+	context.Context
+	done chan struct{}
+}
+
+func newFuse() *fuse { return &fuse{context.Background(), make(chan struct{})} }
+
+func (f *fuse) Done() <-chan struct{} { return f.done }
+
+func (f *fuse) Err() error {
+	select {
+	case <-f.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// golden compares a text with a file in testdata.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", file)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
