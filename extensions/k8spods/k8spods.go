@@ -77,7 +77,7 @@ func (p *Pods) LookupBy(key string) (
 }
 
 // Start begins to follow the pods. It does not wait for the API server.
-func (p *Pods) Start(context.Context, component.Host) error {
+func (p *Pods) Start(context.Context, component.Host) error { //nolint:contextcheck // what is begun outlives the start
 	config, err := p.config.API.REST()
 	if err != nil {
 		return fmt.Errorf("k8s_pods: %w", err)
