@@ -42,12 +42,6 @@ var production = timing{
 	again: time.Second, longest: 30 * time.Second, save: 5 * time.Second,
 }
 
-// leaderElector is what the extension k8s_leader_elector does for its users: it calls the first function when this process
-// becomes the leader, and the second when it is none any more.
-type leaderElector interface {
-	SetCallBackFuncs(leading func(context.Context), stopped func())
-}
-
 // eventReceiver is the receiver.
 type eventReceiver struct {
 	cfg    *Config
@@ -92,15 +86,11 @@ func newReceiver(cfg *Config, set receiver.Settings, next consumer.Logs) (*event
 // Start connects, and reads events at once or when this process becomes the leader. An API server that does not answer is
 // no error, for it may later.
 func (r *eventReceiver) Start(ctx context.Context, host component.Host) error {
-	var elector leaderElector
+	var elector kubeapi.Elector
 	if id := r.cfg.LeaderElector; id != nil {
-		extension, ok := host.GetExtensions()[*id]
-		if !ok {
-			return fmt.Errorf("k8s_events: k8s_leader_elector: %q: %w: list it under extensions and under service::extensions",
-				id, errNoExtension)
-		}
-		if elector, ok = extension.(leaderElector); !ok {
-			return fmt.Errorf("k8s_events: k8s_leader_elector: %q: not a leader elector: name one such as k8s_leader_elector", id)
+		var err error
+		if elector, err = kubeapi.FindElector(*id, host.GetExtensions()); err != nil {
+			return fmt.Errorf("k8s_events: %w", err)
 		}
 	}
 	if err := r.connect(ctx, host); err != nil {
@@ -143,22 +133,31 @@ func (r *eventReceiver) connect(ctx context.Context, host component.Host) error 
 // Shutdown ends reading and saves the positions. A batch that the pipeline has not taken comes again after the next start.
 func (r *eventReceiver) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.closed {
+		r.mu.Unlock()
 		return nil
 	}
 	r.closed = true
-	r.halt()
+	last := r.term
+	r.mu.Unlock()
+	if last != nil {
+		last.end()
+		<-last.done
+	}
 	return r.checkpoints.keeper.close(ctx)
 }
 
-// begin starts to read. It is called by Start or by the elector, in whose goroutine it must not wait; ctx ends with the
-// leadership.
+// begin starts to read, after what may still end of an earlier time. It is called by Start or by the elector, for which it
+// must not wait; ctx ends with the leadership.
 func (r *eventReceiver) begin(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.term != nil || r.closed || ctx.Err() != nil {
+	if r.closed || ctx.Err() != nil {
 		return
+	}
+	before := r.term
+	if before != nil {
+		before.end()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	t := &term{end: cancel, done: make(chan struct{})}
@@ -166,22 +165,19 @@ func (r *eventReceiver) begin(ctx context.Context) {
 	go func() {
 		defer close(t.done)
 		defer cancel()
+		if before != nil {
+			<-before.done
+		}
 		r.read(ctx)
 	}()
 }
 
-// end stops reading and waits for that.
+// end has the reading stop. It does not wait for that.
 func (r *eventReceiver) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.halt()
-}
-
-func (r *eventReceiver) halt() {
 	if r.term != nil {
 		r.term.end()
-		<-r.term.done
-		r.term = nil
 	}
 }
 

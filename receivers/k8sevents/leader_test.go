@@ -51,7 +51,7 @@ func TestLeaders(t *testing.T) {
 	one.gets(t, "a 1")
 	require.EqualValues(t, 1, one.reads(t))
 	oneElector.stop()
-	require.EqualValues(t, 0, one.reads(t))
+	one.stopped(t)
 
 	a.Set(event("b", 1)) // while nobody leads
 	twoElector.lead(t.Context())
@@ -59,11 +59,18 @@ func TestLeaders(t *testing.T) {
 	a.Set(event("c", 1))
 	two.gets(t, "b 1", "c 1")
 	twoElector.stop()
+	two.stopped(t)
 
 	a.Set(event("d", 1))
 	oneElector.lead(t.Context())
 	one.gets(t, "a 1", "d 1")
 	require.Equal(t, []string{"b 1", "c 1"}, two.sink.messages())
+}
+
+// stopped waits for the end of the reading that was told to stop.
+func (r *rig) stopped(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return r.reads(t) == 0 }, deadline, time.Millisecond)
 }
 
 func (r *rig) reads(t *testing.T) int64 {
@@ -88,6 +95,8 @@ func TestTwoLeaders(t *testing.T) {
 	two.gets(t, "b 1")
 	oneElector.stop()
 	twoElector.stop()
+	one.stopped(t)
+	two.stopped(t)
 	require.Equal(t, two.checkpoints.of("").Version, kept(t, a)[""].Version)
 	require.Zero(t, one.counted(t, "obsd_k8s_events_checkpoint_failures", "receiver", "k8s_events"))
 	require.Zero(t, two.counted(t, "obsd_k8s_events_checkpoint_failures", "receiver", "k8s_events"))
@@ -107,6 +116,30 @@ func kept(t *testing.T, a *kubetest.API) map[string]position {
 	got, err := decode([]byte(lease.Annotations[leaseAnnotation]))
 	require.NoError(t, err)
 	return got
+}
+
+// TestElectedAgain is elected anew while the pipeline still holds a batch of the time before: it comes once.
+func TestElectedAgain(t *testing.T) {
+	a := kubetest.NewAPI(t)
+	a.Set(event("a", 1))
+	r, e := candidate(t, a)
+	entered, goOn := make(chan struct{}), make(chan struct{})
+	r.sink.decide = func(call int) error {
+		if call == 1 {
+			close(entered)
+			<-goOn
+		}
+		return nil
+	}
+	e.lead(t.Context())
+	<-entered
+	e.stop()
+	e.lead(t.Context())
+	close(goOn)
+	r.gets(t, "a 1")
+	watches(t, a, 1)
+	a.Set(event("b", 1))
+	r.gets(t, "a 1", "b 1")
 }
 
 // TestElectedTooLate has an election that is over before the receiver hears of it, and one after the end.
@@ -169,6 +202,7 @@ func TestNoPosition(t *testing.T) {
 	r.gets(t, "a 1")
 	require.Equal(t, []string{"k8s_events: the position cannot be read, and reading begins as start_at says"}, r.warnings())
 	e.stop()
+	r.stopped(t)
 	require.NotEmpty(t, kept(t, a)[""].Version)
 }
 
@@ -180,8 +214,10 @@ func TestMissingExtensions(t *testing.T) {
 		require.EqualError(t, build(t, cfg, &sink{}).Start(t.Context(), h), want)
 	}
 	lead := func(c *Config) { c.LeaderElector, c.CheckpointLease = &electorID, "a/b" }
-	f(`k8s_events: k8s_leader_elector: "k8s_leader_elector": no such extension: list it under extensions and under service::extensions`, lead, nil)
-	f(`k8s_events: k8s_leader_elector: "k8s_leader_elector": not a leader elector: name one such as k8s_leader_elector`, lead, host{electorID: disk(t, t.TempDir())[*storageID()]})
+	f(`k8s_events: k8s_leader_elector: there is no extension "k8s_leader_elector": define it below extensions, and list it in service::extensions`,
+		lead, nil)
+	f(`k8s_events: k8s_leader_elector: the extension "k8s_leader_elector" elects no leader: name one of type k8s_leader_elector`,
+		lead, host{electorID: disk(t, t.TempDir())[*storageID()]})
 	store := func(c *Config) { c.StorageID = storageID() }
 	f(`k8s_events: storage: "file_storage": no such extension: list it under extensions and under service::extensions`, store, nil)
 	f(`k8s_events: storage: "file_storage": not a storage extension: name one such as file_storage`, store, host{*storageID(): &elector{}})
