@@ -125,12 +125,13 @@ func TestK8sClusterMemory(t *testing.T) {
 }
 
 // managed is what the API server keeps of who set which field, about as much as it is of a pod.
-func managed(of string) []metav1.ManagedFieldsEntry {
-	fields := `{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:containers":{` + strings.Repeat(`"k:{\"name\":\"`+of+`\"}":{".":{},"f:image":{},"f:name":{},"f:resources":{}},`, 15) + `"f:x":{}}}}`
-	return []metav1.ManagedFieldsEntry{
-		{Manager: "kube-controller-manager", Operation: "Update", APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
-		{Manager: "kubelet", Operation: "Update", APIVersion: "v1", FieldsType: "FieldsV1", Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
+func managed(of string) (list []metav1.ManagedFieldsEntry) {
+	container := `"k:{\"name\":\"` + of + `\"}":{".":{},"f:image":{},"f:name":{},"f:resources":{}},`
+	fields := metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:containers":{` + strings.Repeat(container, 15) + `"f:x":{}}}}`)
+	for _, manager := range []string{"kube-controller-manager", "kubelet"} {
+		list = append(list, metav1.ManagedFieldsEntry{Manager: manager, Operation: "Update", APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: fields})
 	}
+	return list
 }
 
 func quantities(cpu, memory string) v1.ResourceList {
