@@ -2,16 +2,10 @@
 package allocated
 
 import (
-	"log/slog"
 	"os"
-	"os/exec"
-	"regexp"
 	"testing"
 	"time"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/rulefmt"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
@@ -59,12 +53,12 @@ func cluster(t *testing.T) *kubetest.API {
 	return api
 }
 
-// TestExample runs: KUBE_AUTH=kubeConfig obsd --config obsd.yaml; and asks Prometheus for what the rules record.
+// TestExample runs: KUBE_AUTH=kubeConfig obsd --config obsd.yaml; and has a Prometheus scrape it, with the rules.
 func TestExample(t *testing.T) {
 	backend.Need(t)
 	binary, err := daemon.Binary(t.Context(), t.TempDir())
 	require.NoError(t, err)
-	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
+	prom := backend.StartPrometheus(t, backend.PrometheusOptions{Rules: "rules.yaml"})
 	api := cluster(t)
 	config, err := os.ReadFile("obsd.yaml")
 	require.NoError(t, err)
@@ -84,7 +78,6 @@ func TestExample(t *testing.T) {
 		}
 	})
 	require.NoError(t, prom.AddTarget(scrape, nil))
-	exprs := recorded(t)
 	for name, want := range map[string][2]float64{ // of node1 and node2
 		"node:k8s_cpu_request:sum":          {2, 0},
 		"node:k8s_cpu_limit:sum":            {2, 0},
@@ -92,9 +85,8 @@ func TestExample(t *testing.T) {
 		"node:k8s_memory_limit_bytes:sum":   {12 << 30, 0},
 		"node:k8s_pods:count":               {3, 0},
 	} {
-		query := exprs[name]
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
-			samples, err := prom.Query(t.Context(), query)
+			samples, err := prom.Query(t.Context(), name)
 			require.NoError(c, err)
 			got := [2]float64{-1, -1}
 			for _, s := range samples {
@@ -105,43 +97,4 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// recorded is the expression of each recording rule.
-func recorded(t *testing.T) map[string]string {
-	t.Helper()
-	exprs := map[string]string{}
-	for _, group := range rules(t).Groups {
-		for _, rule := range group.Rules {
-			exprs[rule.Record] = rule.Expr
-		}
-	}
-	return exprs
-}
-
-func rules(t *testing.T) *rulefmt.RuleGroups {
-	t.Helper()
-	groups, errs := rulefmt.ParseFile("rules.yaml", false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
-	require.Empty(t, errs)
-	return groups
-}
-
-// TestRules has Prometheus's own parser read the rules.
-func TestRules(t *testing.T) {
-	text, err := os.ReadFile("rules_test.yaml")
-	require.NoError(t, err)
-	for _, group := range rules(t).Groups {
-		for _, rule := range group.Rules {
-			if rule.Alert != "" {
-				require.Regexp(t, `alertname: `+regexp.QuoteMeta(rule.Alert)+`\b`, string(text), "no test lets it fire")
-			}
-		}
-	}
-}
-
-// TestRulesByPromtool runs: promtool check rules rules.yaml; promtool test rules rules_test.yaml
-func TestRulesByPromtool(t *testing.T) {
-	promtool := backend.Promtool(t)
-	for _, args := range [][]string{{"check", "rules", "--lint-fatal", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
-		out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-}
+func TestRules(t *testing.T) { backend.CheckRules(t) }

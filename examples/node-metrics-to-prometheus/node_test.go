@@ -2,17 +2,11 @@
 package node
 
 import (
-	"log/slog"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"regexp"
 	"testing"
 	"time"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/rulefmt"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -69,26 +63,4 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestRules has Prometheus's own parser read the rules.
-func TestRules(t *testing.T) {
-	groups, errs := rulefmt.ParseFile("rules.yaml", false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
-	require.Empty(t, errs)
-	text, err := os.ReadFile("rules_test.yaml")
-	require.NoError(t, err)
-	for _, group := range groups.Groups {
-		for _, rule := range group.Rules {
-			if rule.Alert != "" {
-				require.Regexp(t, `alertname: `+regexp.QuoteMeta(rule.Alert)+`\b`, string(text), "no test lets it fire")
-			}
-		}
-	}
-}
-
-// TestRulesByPromtool runs: promtool check rules rules.yaml; promtool test rules rules_test.yaml
-func TestRulesByPromtool(t *testing.T) {
-	promtool := backend.Promtool(t)
-	for _, args := range [][]string{{"check", "rules", "--lint-fatal", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
-		out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-}
+func TestRules(t *testing.T) { backend.CheckRules(t) }

@@ -35,8 +35,10 @@ func installPrometheus(ctx context.Context, progress io.Writer) (string, error) 
 
 // PrometheusOptions says how a Prometheus differs from the usual one of a test.
 type PrometheusOptions struct {
-	// ScrapeInterval is 1 s if zero.
+	// ScrapeInterval is 1 s if zero. Rules are evaluated as often.
 	ScrapeInterval time.Duration
+	// Rules is a file of rules, or empty.
+	Rules string
 }
 
 // Prometheus is a running server.
@@ -84,10 +86,19 @@ func startPrometheus(ctx context.Context, bin, dir string, opts PrometheusOption
 	if interval == 0 {
 		interval = time.Second
 	}
+	rules := "[]"
+	if opts.Rules != "" {
+		file, err := filepath.Abs(opts.Rules)
+		if err != nil {
+			return nil, fmt.Errorf("e2e: start Prometheus: %w", err)
+		}
+		rules = fmt.Sprintf("[%q]", file)
+	}
 	config := fmt.Sprintf(`
-global: {scrape_interval: %s}
-scrape_configs: [{job_name: e2e, file_sd_configs: [{files: [%q], refresh_interval: 1s}]}]
-`, interval, prom.targets)
+global: {scrape_interval: %[1]s, evaluation_interval: %[1]s}
+rule_files: %[2]s
+scrape_configs: [{job_name: e2e, file_sd_configs: [{files: [%[3]q], refresh_interval: 1s}]}]
+`, interval, rules, prom.targets)
 	configFile := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(configFile, []byte(config), 0o644); err != nil {
 		return nil, fmt.Errorf("e2e: start Prometheus: %w", err)
