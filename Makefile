@@ -21,7 +21,7 @@ MODULES = $(PLUGINS:%=plugins/builtin/wasm/%.wasm)
 EXAMPLES = $(wildcard sdk/c/examples/* sdk/rust/examples/*)
 
 .DEFAULT_GOAL = help
-.PHONY: help build plugins image run demo test lint fmt bench bench-peers clean
+.PHONY: help build plugins image chart run demo test lint fmt bench bench-peers clean
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
 
@@ -39,8 +39,12 @@ plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go sdk/*/*.go ru
 	@mkdir -p $(@D)
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugins/$*
 
-image: build ## Write the container image to bin/obsd-image.tar, without a container runtime (GOOS=linux)
-	GOOS= go run ./internal/image/cmd/image -tag $(VERSION)
+image: build ## Write the container image to bin/obsd-image.tar, without a container runtime
+	GOOS= GOARCH= go run ./internal/image/cmd/image -tag $(VERSION) -arch '$(GOARCH)'
+
+chart: ## Write the Helm chart to bin, made from deploy/kubernetes
+	@mkdir -p bin
+	go run ./internal/chart/cmd/chart -version '$(if $(filter v%,$(VERSION)),$(VERSION:v%=%),0.0.0-$(VERSION))' -tag '$(VERSION)'
 
 run: build ## Run the built-in configuration: this host's logs and metrics
 	@exec ./bin/obsd

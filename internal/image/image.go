@@ -5,6 +5,7 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -23,8 +24,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Image is an image of one layer for this machine's architecture.
+// Image is an image of one layer, for Linux.
 type Image struct {
+	// Architecture is Go's name of it; empty is this machine's.
+	Architecture string
 	// Ref is its name: "example.com/obsd:1".
 	Ref string
 	// Entrypoint and Cmd are what it runs.
@@ -81,7 +84,7 @@ func (img *Image) save(archive string) error {
 		return err
 	}
 	built, err = mutate.ConfigFile(built, &v1.ConfigFile{
-		Architecture: runtime.GOARCH, OS: "linux", Created: v1.Time{Time: epoch.UTC()},
+		Architecture: cmp.Or(img.Architecture, runtime.GOARCH), OS: "linux", Created: v1.Time{Time: epoch.UTC()},
 		RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{must(layer.DiffID())}},
 		Config: v1.Config{
 			Env: []string{"PATH=/usr/local/bin:/bin:/usr/bin:/sbin"}, Entrypoint: img.Entrypoint, Cmd: img.Cmd, User: img.User,

@@ -45,6 +45,8 @@ var layers = []struct {
 	{"bench/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
 	{"bench/cmd/*", []string{"bench/*", "internal/*", "internal/e2e/*"}, nil},
 	{"internal/heapster", nil, []string{"internal/kubetest"}},
+	{"internal/chart", []string{"internal/image"}, nil},
+	{"internal/chart/cmd/*", []string{"internal/chart"}, nil},
 	{"internal/image", nil, nil},
 	{"internal/image/cmd/*", []string{"internal/image"}, nil},
 	{"internal/kubeapi", nil, []string{"internal/kubetest"}},

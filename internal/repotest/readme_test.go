@@ -54,6 +54,36 @@ func TestExampleConfigs(t *testing.T) {
 	}
 }
 
+// TestDeployConfigs checks the configurations that deploy/kubernetes ships.
+func TestDeployConfigs(t *testing.T) {
+	bin := obsd(t)
+	configs, err := filepath.Glob(filepath.Join(root, "deploy", "kubernetes", "*", "obsd.yaml"))
+	require.NoError(t, err)
+	require.Len(t, configs, 2)
+	for name, value := range map[string]string{
+		"K8S_NODE_NAME": "n", "K8S_NODE_IP": "127.0.0.1", "POD_NAMESPACE": "obsd", "ELASTICSEARCH": "http://127.0.0.1:9200", "GATEWAY": "127.0.0.1:4317",
+	} {
+		t.Setenv(name, value)
+	}
+	for _, config := range configs {
+		validate(t, bin, filepath.Dir(config), "obsd.yaml")
+	}
+}
+
+// TestSystemdUnit has systemd itself check the unit, where there is one.
+func TestSystemdUnit(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("skipped: this machine has no systemd-analyze")
+	}
+	unit := strings.ReplaceAll(read(t, "deploy/systemd/obsd.service"), "/usr/local/bin/obsd", obsd(t))
+	file := filepath.Join(t.TempDir(), "obsd.service")
+	require.NoError(t, os.WriteFile(file, []byte(unit), 0o600))
+	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "obsd.service", "a warning")
+}
+
 // obsd is the path of the binary, built if `make test` did not.
 func obsd(t *testing.T) string {
 	t.Helper()

@@ -1,0 +1,126 @@
+package chart_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
+	"helm.sh/helm/v4/pkg/engine"
+	"sigs.k8s.io/yaml"
+
+	"github.com/obsd-io/obsd/internal/chart"
+	"github.com/obsd-io/obsd/internal/image"
+)
+
+const manifests = "../../deploy/kubernetes"
+
+type object = map[string]any
+
+// render saves the chart, reads it back as Helm does, and gives its objects by kind and name.
+func render(t *testing.T, namespace, values string) map[string]object {
+	t.Helper()
+	made, err := chart.Make(manifests, "1.2.3", "v1.2.3")
+	require.NoError(t, err)
+	path, err := chartutil.Save(made, t.TempDir())
+	require.NoError(t, err)
+	require.Equal(t, "obsd-1.2.3.tgz", filepath.Base(path))
+	loaded, err := loader.Load(path)
+	require.NoError(t, err)
+	var given map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(values), &given))
+	all, err := util.ToRenderValues(loaded, given, common.ReleaseOptions{Name: "obsd", Namespace: namespace}, nil)
+	require.NoError(t, err)
+	files, err := engine.Render(loaded, all)
+	require.NoError(t, err)
+	objects := map[string]object{}
+	for file, text := range files {
+		var o object
+		require.NoError(t, yaml.UnmarshalStrict([]byte(text), &o), "%s:\n%s", file, text)
+		objects[key(o)] = o
+	}
+	require.Len(t, objects, len(files))
+	return objects
+}
+
+func key(o object) string { return fmt.Sprintf("%v %v", o["kind"], o["metadata"].(object)["name"]) }
+
+// TestSameAsManifests installs with no values given what `kubectl apply -k` does, but for the names of ConfigMaps, which
+// kustomize makes of their content and the chart does not.
+func TestSameAsManifests(t *testing.T) {
+	objects, err := chart.Manifests(manifests)
+	require.NoError(t, err)
+	want := map[string]object{}
+	for _, o := range objects {
+		if o["kind"] == "Namespace" {
+			continue
+		}
+		text, err := json.Marshal(o)
+		require.NoError(t, err)
+		text = regexp.MustCompile(`(obsd-(?:node|gateway|backends))-[a-z0-9]{10}"`).ReplaceAll(text, []byte(`$1"`))
+		text = bytes.ReplaceAll(text, []byte(image.Repository+":devel"), []byte(image.Repository+":v1.2.3"))
+		var plain object
+		require.NoError(t, json.Unmarshal(text, &plain))
+		want[key(plain)] = plain
+	}
+	got := render(t, "obsd", "")
+	for _, name := range []string{"DaemonSet obsd-node", "Deployment obsd-gateway"} {
+		pod := got[name]["spec"].(object)["template"].(object)
+		annotations := pod["metadata"].(object)["annotations"].(object)
+		require.Len(t, annotations["checksum/config"], 64)
+		delete(annotations, "checksum/config")
+		for _, field := range []string{"tolerations", "nodeSelector", "affinity"} { // those that are empty are not in the manifests
+			if v := fmt.Sprint(pod["spec"].(object)[field]); v == "map[]" || v == "[]" {
+				delete(pod["spec"].(object), field)
+			}
+		}
+	}
+	require.Equal(t, want, got)
+}
+
+// TestValues changes what a user would.
+func TestValues(t *testing.T) {
+	got := render(t, "monitoring", `
+image: {repository: example.com/obsd, tag: "2"}
+backends: {ELASTICSEARCH: "https://search:9200"}
+node:
+  tolerations: []
+  nodeSelector: {kubernetes.io/os: linux}
+  resources: {limits: {memory: 1Gi}}
+  config: {obsd.yaml: "receivers: {}\n"}
+`)
+	pod := got["DaemonSet obsd-node"]["spec"].(object)["template"].(object)["spec"].(object)
+	container := pod["containers"].([]any)[0].(object)
+	require.Equal(t, "example.com/obsd:2", container["image"])
+	require.Equal(t, "1Gi", container["resources"].(object)["limits"].(object)["memory"])
+	require.Equal(t, object{"kubernetes.io/os": "linux"}, pod["nodeSelector"])
+	require.Empty(t, pod["tolerations"])
+	require.Equal(t, object{"obsd.yaml": "receivers: {}\n"}, got["ConfigMap obsd-node"]["data"])
+	require.Equal(t, "https://search:9200", got["ConfigMap obsd-backends"]["data"].(object)["ELASTICSEARCH"])
+	require.NotEmpty(t, got["ConfigMap obsd-backends"]["data"].(object)["GATEWAY"])
+	all, err := json.Marshal(got)
+	require.NoError(t, err)
+	require.NotContains(t, string(all), `"namespace":"obsd"`)
+	require.Equal(t, strings.Count(string(all), `"namespace":`), strings.Count(string(all), `"namespace":"monitoring"`))
+}
+
+func TestErrors(t *testing.T) {
+	_, err := chart.Make(t.TempDir(), "1.2.3", "x")
+	require.ErrorContains(t, err, "chart: ")
+	_, err = chart.Make(manifests, "one", "x")
+	require.ErrorContains(t, err, `chart.metadata.version "one" is invalid`)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("resources: [d.yaml]"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "d.yaml"), []byte("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {}}"), 0o600))
+	_, err = chart.Make(dir, "1.2.3", "x")
+	require.EqualError(t, err, "chart: Deployment d: one container and annotations are expected")
+}
