@@ -21,43 +21,53 @@ type dialer struct {
 // DialContext connects from inside the cluster's network namespace, so that the test itself can stay outside. The
 // address is an IP address with a port.
 func (c *Cluster) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	ns, err := c.client.namespace(c.init)
-	if err != nil {
-		return nil, err
-	}
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		conn, err := dialIn(ctx, int(ns.Fd()), network, address)
-		done <- result{conn, err}
-	}()
-	r := <-done
-	return r.conn, r.err
+	return inside(c, func() (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, address) })
 }
 
-// dialIn moves its thread to the namespace and back. A thread that cannot go back stays locked, and so ends with the
+// listen listens on an address of the cluster's network namespace.
+func (c *Cluster) listen(ctx context.Context, network, address string) (net.Listener, error) {
+	return inside(c, func() (net.Listener, error) { return new(net.ListenConfig).Listen(ctx, network, address) })
+}
+
+// inside calls do on a thread that is in the cluster's network namespace.
+func inside[T any](c *Cluster, do func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	ns, err := c.client.namespace(c.init)
+	if err != nil {
+		return result{}.value, err
+	}
+	go func() {
+		value, err := callIn(int(ns.Fd()), do)
+		done <- result{value, err}
+	}()
+	r := <-done
+	return r.value, r.err
+}
+
+// callIn moves its thread to the namespace and back. A thread that cannot go back stays locked, and so ends with the
 // goroutine. (Ending it always would be simpler, but a thread's end kills the programs that were started on it.)
-func dialIn(ctx context.Context, ns int, network, address string) (net.Conn, error) {
+func callIn[T any](ns int, do func() (T, error)) (value T, err error) {
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		runtime.UnlockOSThread()
-		return nil, err
+		return value, err
 	}
 	defer func() { _ = home.Close() }()
 	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
-		return nil, fmt.Errorf("enter the network namespace: %w", err)
+		return value, fmt.Errorf("enter the network namespace: %w", err)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	value, err = do()
 	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
-		return conn, errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
+		return value, errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
 	}
 	runtime.UnlockOSThread()
-	return conn, err
+	return value, err
 }
 
 func (d *dialer) namespace(pid string) (*os.File, error) {

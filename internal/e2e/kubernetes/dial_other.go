@@ -15,4 +15,8 @@ func (c *Cluster) DialContext(context.Context, string, string) (net.Conn, error)
 	return nil, errors.New("network namespaces need Linux")
 }
 
+func (c *Cluster) listen(context.Context, string, string) (net.Listener, error) {
+	return nil, errors.New("network namespaces need Linux")
+}
+
 func (d *dialer) close() {}

@@ -105,6 +105,15 @@ func TestCluster(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, "hello\n", body)
 	})
+	t.Run("servers inside and outside are reached", func(t *testing.T) {
+		ip, err := c.Kubectl(ctx, "get", "pod", "web", "-o", "jsonpath={.status.podIP}")
+		require.NoError(t, err)
+		outside := c.Publish(t, ip+":8080")
+		c.Expose(t, kubernetes.IP+":18080", outside) // and back in
+		status, body := get(t, c, "", "http://"+kubernetes.IP+":18080/")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "hello\n", body)
+	})
 	t.Run("an executable runs inside", func(t *testing.T) {
 		out, err := exec.CommandContext(ctx, c.Inside(t, "/bin/hostname")).Output()
 		require.NoError(t, err)
