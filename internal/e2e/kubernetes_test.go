@@ -137,7 +137,7 @@ func publicDir(t *testing.T) string {
 const clusterPatience = 3 * time.Minute
 
 // slowStart is how long a node may take to get ready before the machine counts as too slow for these tests.
-const slowStart = 140 * time.Second
+const slowStart = 40 * time.Second
 
 // reading is a value at a time.
 type reading struct {

@@ -74,7 +74,7 @@ func Prepare(ctx context.Context, progress io.Writer) error {
 		_, err := fmt.Fprintf(progress, "e2e: Kubernetes is not prepared, and its tests will be skipped: %s\n", reason)
 		return err
 	}
-	_, err := install(ctx, progress, false)
+	_, err := install(ctx, progress, true)
 	return err
 }
 

@@ -125,48 +125,6 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// TestFull runs when the rest of Kubernetes is asked for, because it takes another minute to build.
-func TestFull(t *testing.T) {
-	if os.Getenv("E2E_KUBERNETES") != "full" {
-		t.Skip(`skipped: set E2E_KUBERNETES=full to build and test controller manager, scheduler and kube-proxy too`)
-	}
-	c := kubernetes.Start(t, kubernetes.Options{Full: true})
-	require.NoError(t, c.Apply(t.Context(), `
-apiVersion: v1
-kind: List
-items:
-- apiVersion: apps/v1
-  kind: Deployment
-  metadata: {name: web, namespace: default}
-  spec:
-    replicas: 2
-    selector: {matchLabels: {app: web}}
-    template:
-      metadata: {labels: {app: web}}
-      spec:
-        terminationGracePeriodSeconds: 1
-        containers:
-        - name: http
-          image: e2e.local/busybox:1
-          imagePullPolicy: Never
-          command: [/bin/sh, -c, 'mkdir -p /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www']
-- apiVersion: v1
-  kind: Service
-  metadata: {name: web, namespace: default}
-  spec: {clusterIP: 10.96.7.7, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
-`))
-	_, err := c.Kubectl(t.Context(), "rollout", "status", "deployment/web", "--timeout=60s")
-	require.NoError(t, err)
-	client, err := c.Client("")
-	require.NoError(t, err)
-	require.EventuallyWithT(t, func(collect *assert.CollectT) {
-		answer, err := client.Get("http://10.96.7.7/")
-		require.NoError(collect, err)
-		defer func() { _ = answer.Body.Close() }()
-		require.Equal(collect, http.StatusOK, answer.StatusCode)
-	}, patience, pollEvery)
-}
-
 // TestKilled kills a test that has a cluster, and sees that nothing of it runs on.
 func TestKilled(t *testing.T) {
 	if os.Getenv("E2E_KUBERNETES_HOLD") != "" {
