@@ -205,7 +205,9 @@ func (d *discovery) ofPod(p *v1.Pod, w *wish) ([]*target, error) {
 		}
 		points := []label{{"namespace", clone(p.Namespace)}, {"pod", clone(p.Name)}, {"pod_uid", clone(string(p.UID))}}
 		resource := []label{
-			{"k8s.namespace.name", points[0].value}, {"k8s.pod.name", points[1].value}, {"k8s.pod.uid", points[2].value},
+			{"k8s.namespace.name", points[0].value},
+			{"k8s.pod.name", points[1].value},
+			{"k8s.pod.uid", points[2].value},
 			{"k8s.node.name", clone(p.Spec.NodeName)},
 		}
 		if c.container != "" {
