@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ func TestObsd(t *testing.T) {
 	defer func() { _ = layers.Close() }()
 	for r := tar.NewReader(layers); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

@@ -137,8 +137,7 @@ func (c *client) get(ctx context.Context, u, accept string, buf []byte) ([]byte,
 // refused says that the credentials may be old: the other side says so, or its certificate is not taken, or it ended the
 // connection, as it does over a client certificate.
 func refused(err error) bool {
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		return status.code == http.StatusUnauthorized
 	}
 	var cert *tls.CertificateVerificationError

@@ -168,12 +168,14 @@ func (r *runner) run(ctx context.Context, p program, row row, logs string, lines
 	defer func() { err = joinStop(err, d) }()
 
 	own := "http://" + metrics + "/metrics"
-	progress := func(ctx context.Context) (int64, error) { return total(ctx, own, acceptedMetric) }
-	switch {
-	case row.sink:
-		progress = func(context.Context) (int64, error) { return target.Records(), nil }
-	case row.kubelet != "": // a scrape is done when the next one begins
-		progress = func(context.Context) (int64, error) { return node.Scrapes(row.kubelet) - 1, nil }
+	progress := func(ctx context.Context) (int64, error) {
+		switch {
+		case row.sink:
+			return target.Records(), nil
+		case row.kubelet != "": // a scrape is done when the next one begins
+			return node.Scrapes(row.kubelet) - 1, nil
+		}
+		return total(ctx, own, acceptedMetric)
 	}
 	spent := func(lines int) (m measurement, err error) {
 		if err := waitFor(ctx, int64(lines), progress); err != nil {
