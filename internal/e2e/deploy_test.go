@@ -182,6 +182,11 @@ func testDeployedMetrics(t *testing.T, d *deployment) {
 		`k8s_node_cpu_time_seconds_total{k8s_node_name="node1"} > 0`,
 		`prober_probe_total`,
 		`k8s_cluster_memory_working_set_bytes > 0`,
+		`k8s_node_memory_utilization_ratio{k8s_node_name="node1"} > 0`,
+		`k8s_cluster_cpu_utilization_ratio > 0`,
+		// Of what both the kubelet and the API server know one of the two tells.
+		`max(count by (k8s_pod_name, k8s_container_name) (k8s_container_memory_request_bytes{k8s_namespace_name="default"})) == 1`,
+		`max(count by (k8s_pod_name, k8s_container_name) (k8s_container_restarts{k8s_namespace_name="default"})) == 1`,
 		`k8s_deployment_available{k8s_namespace_name="default", k8s_deployment_name="web"} == 2`,
 		`k8s_node_condition_ready{k8s_node_name="node1"} == 1`,
 		`count(probe_up{k8s_namespace_name="default", k8s_pod_name=~"web-.*"} == 1) == 2`,
