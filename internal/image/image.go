@@ -30,8 +30,8 @@ type Image struct {
 	Architecture string
 	// Ref is its name: "example.com/obsd:1".
 	Ref string
-	// Entrypoint and Cmd are what it runs.
-	Entrypoint, Cmd []string
+	// Entrypoint is what it runs.
+	Entrypoint []string
 	// User is whom it runs as, "uid:gid"; empty is root.
 	User string
 	// WorkingDir is where it runs; empty is the root.
@@ -83,26 +83,20 @@ func (img *Image) save(archive string) error {
 	if err != nil {
 		return err
 	}
-	built, err = mutate.ConfigFile(built, &v1.ConfigFile{
-		Architecture: cmp.Or(img.Architecture, runtime.GOARCH), OS: "linux", Created: v1.Time{Time: epoch.UTC()},
-		RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{must(layer.DiffID())}},
-		Config: v1.Config{
-			Env: []string{"PATH=/usr/local/bin:/bin:/usr/bin:/sbin"}, Entrypoint: img.Entrypoint, Cmd: img.Cmd, User: img.User,
-			WorkingDir: img.WorkingDir, Labels: img.Labels,
-		},
-	})
+	config, err := built.ConfigFile()
 	if err != nil {
 		return err
 	}
-	return tarball.WriteToFile(archive, tag, built)
-}
-
-// must is for the sum of a layer that is in memory.
-func must(h v1.Hash, err error) v1.Hash {
-	if err != nil {
-		panic("BUG: image: sum of a layer: " + err.Error())
+	config = config.DeepCopy()
+	config.Architecture, config.OS, config.Created = cmp.Or(img.Architecture, runtime.GOARCH), "linux", v1.Time{Time: epoch.UTC()}
+	config.Config = v1.Config{
+		Env: []string{"PATH=/usr/local/bin:/bin:/usr/bin:/sbin"}, Entrypoint: img.Entrypoint, User: img.User, WorkingDir: img.WorkingDir,
+		Labels: img.Labels,
 	}
-	return h
+	if built, err = mutate.ConfigFile(built, config); err != nil {
+		return err
+	}
+	return tarball.WriteToFile(archive, tag, built)
 }
 
 // layer makes a tar archive of the files, and of the folders that lead to them.

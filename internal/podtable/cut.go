@@ -9,18 +9,17 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // Keep says which labels and annotations are kept: patterns of their keys.
 type Keep struct{ Labels, Annotations, NamespaceLabels, NodeLabels []string }
 
-// configHash is the annotation of a mirror pod, the API's picture of a static pod: the uid that the kubelet knows it by.
-const configHash = "kubernetes.io/config.hash"
-
 // Trim takes out of a Pod object what [Keep.Pod] does not look at.
 func (k *Keep) Trim(p *v1.Pod) {
 	p.ManagedFields, p.Finalizers = nil, nil
-	maps.DeleteFunc(p.Annotations, func(key, _ string) bool { return key != configHash && !Matches(k.Annotations, key) })
+	maps.DeleteFunc(p.Annotations, func(key, _ string) bool { return key != kubeapi.MirrorUID && !kubeapi.Matches(k.Annotations, key) })
 	p.Spec = v1.PodSpec{
 		NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork,
 		Containers: trim(p.Spec.Containers), InitContainers: trim(p.Spec.InitContainers),
@@ -44,8 +43,8 @@ func (k *Keep) Pod(p *v1.Pod) *Pod {
 		created: p.CreationTimestamp.Unix(), single: len(p.Spec.Containers) == 1, shared: p.Spec.HostNetwork,
 		over: p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed,
 	}
-	if hash := p.Annotations[configHash]; hash != "" && hash != out.uid {
-		out.uid, out.apiUID = strings.Clone(hash), out.uid
+	if uid := kubeapi.PodUID(p); uid != out.uid {
+		out.uid, out.apiUID = strings.Clone(uid), out.uid
 	}
 	if p.Status.StartTime != nil {
 		out.started = p.Status.StartTime.Unix()
@@ -72,31 +71,18 @@ func kept(all map[string]string, prefix string, patterns []string) (out []Label)
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if Matches(patterns, key) {
+		if kubeapi.Matches(patterns, key) {
 			out = append(out, Label{unique.Make(prefix + key), unique.Make(all[key])})
 		}
 	}
 	return slices.Clip(out)
 }
 
-// cutOwner names the workload. A ReplicaSet of a Deployment is named after it and the hash of its template; a Job of a CronJob
-// after it and the minute.
 func cutOwner(r *metav1.OwnerReference, templateHash string) owner {
-	o := owner{kind: kinds[r.Kind], name: unique.Make(r.Name), uid: unique.Make(string(r.UID))}
-	top := ""
-	switch o.kind {
-	case replicaSet:
-		if deployment, ok := strings.CutSuffix(r.Name, "-"+templateHash); ok && templateHash != "" {
-			top = deployment
-		}
-	case job:
-		i := strings.LastIndexByte(r.Name, '-')
-		if i > 0 && len(r.Name)-i-1 >= 8 && strings.Trim(r.Name[i+1:], "0123456789") == "" {
-			top = r.Name[:i]
-		}
+	return owner{
+		kind: kinds[r.Kind], name: unique.Make(r.Name), uid: unique.Make(string(r.UID)),
+		top: unique.Make(kubeapi.TopOwner(r.Kind, r.Name, templateHash)),
 	}
-	o.top = unique.Make(top)
-	return o
 }
 
 func cutIPs(s *v1.PodStatus) (out []netip.Addr) {
@@ -121,10 +107,10 @@ func (p *Pod) cutContainers(pod *v1.Pod) {
 		i := slices.IndexFunc(statuses, func(s v1.ContainerStatus) bool { return s.Name == name })
 		if i >= 0 {
 			s := &statuses[i]
-			c.id, c.restarts = strings.Clone(BareID(s.ContainerID)), s.RestartCount
+			c.id, c.restarts = strings.Clone(kubeapi.ContainerID(s.ContainerID)), s.RestartCount
 			if last := s.LastTerminationState.Terminated; last != nil && last.ContainerID != "" && last.ContainerID != s.ContainerID {
 				run := c
-				run.id, run.restarts = strings.Clone(BareID(last.ContainerID)), s.RestartCount-1
+				run.id, run.restarts = strings.Clone(kubeapi.ContainerID(last.ContainerID)), s.RestartCount-1
 				former = append(former, run)
 			}
 		}
@@ -144,12 +130,7 @@ func (p *Pod) cutContainers(pod *v1.Pod) {
 	p.containers = slices.Concat(p.containers, former)
 }
 
-// setImage takes name and tag of an image apart. A digest is no tag.
 func (c *Container) setImage(ref string) {
-	name, _, _ := strings.Cut(ref, "@")
-	tag := ""
-	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.Contains(name[i:], "/") { // no registry's port
-		name, tag = name[:i], name[i+1:]
-	}
+	name, tag := kubeapi.SplitImage(ref)
 	c.image, c.tag = unique.Make(name), unique.Make(tag)
 }

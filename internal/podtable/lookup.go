@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/netip"
 	"strings"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // What [Table.Lookup] finds pods by.
@@ -23,7 +25,7 @@ func (t *Table) Column(name string) bool {
 		return true
 	}
 	patterns, key := t.keep.patterns(name)
-	return key != "" && Matches(patterns, key)
+	return key != "" && kubeapi.Matches(patterns, key)
 }
 
 // patterns has those for the kind of label or annotation that an attribute's name stands for, and the label's key.

@@ -3,7 +3,6 @@ package podtable
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 	"unique"
 )
@@ -207,12 +206,4 @@ func label(list []Label, name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// BareID cuts the runtime from a container's id: containerd://1234 is 1234.
-func BareID(id string) string {
-	if _, after, ok := strings.Cut(id, "://"); ok {
-		return after
-	}
-	return id
 }

@@ -362,18 +362,3 @@ func TestListed(t *testing.T) {
 	require.True(t, closed(changed))
 	require.False(t, closed(table.Changed()))
 }
-
-func TestMatches(t *testing.T) {
-	f := func(pattern, name string, want bool) {
-		t.Helper()
-		require.Equal(t, want, podtable.Matches([]string{"none", pattern}, name))
-	}
-	f("app", "app", true)
-	f("app", "apps", false)
-	f("*", "", true)
-	f("app*", "apps", true)
-	f("app*", "my app", false)
-	f("*/name", "app.kubernetes.io/name", true)
-	f("a*b*c", "a1b2b3c", true)
-	f("a*b*c", "a1c", false)
-}

@@ -50,7 +50,7 @@ var layers = []struct {
 	{"internal/image", nil, nil},
 	{"internal/image/cmd/*", []string{"internal/image"}, nil},
 	{"internal/kubeapi", nil, []string{"internal/kubetest"}},
-	{"internal/podtable", nil, nil},
+	{"internal/podtable", []string{"internal/kubeapi"}, nil},
 	{"internal/kubetest", nil, nil},
 	{"internal/guest", []string{"internal/guest/*"}, nil},
 	{"internal/guest/cmd/*", []string{"internal/guest/*"}, nil},

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/obsd-io/obsd/internal/kubeapi"
 	"github.com/obsd-io/obsd/internal/podtable"
 )
 
@@ -53,7 +54,7 @@ func identify(m pcommon.Map, peer netip.Addr) identity {
 		case "k8s.pod.uid":
 			id.uid = v.Str()
 		case "container.id":
-			id.container = podtable.BareID(v.Str())
+			id.container = kubeapi.ContainerID(v.Str())
 		case "k8s.namespace.name":
 			id.namespace = v.Str()
 		case "k8s.pod.name":

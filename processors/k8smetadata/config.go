@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 
+	"github.com/obsd-io/obsd/internal/kubeapi"
 	"github.com/obsd-io/obsd/internal/podtable"
 )
 
@@ -108,7 +109,7 @@ var labelPrefixes = [...]string{podtable.PodLabel, podtable.PodAnnotation, podta
 // possible says whether a pattern can fit an attribute.
 func possible(pattern string) bool {
 	for _, name := range podtable.FieldNames() {
-		if podtable.Matches([]string{pattern}, name) {
+		if kubeapi.Matches([]string{pattern}, name) {
 			return true
 		}
 	}

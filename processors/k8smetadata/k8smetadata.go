@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/processor"
 
+	"github.com/obsd-io/obsd/internal/kubeapi"
 	"github.com/obsd-io/obsd/internal/podtable"
 )
 
@@ -51,7 +52,7 @@ func newEnricher(set processor.Settings, config *Config) (*enricher, error) {
 	}
 	patterns := config.extract()
 	for i, name := range podtable.FieldNames() {
-		if podtable.Matches(patterns, name) {
+		if kubeapi.Matches(patterns, name) {
 			e.fields = append(e.fields, podtable.Field(i))
 		}
 	}
@@ -60,7 +61,7 @@ func newEnricher(set processor.Settings, config *Config) (*enricher, error) {
 		if len(chosen) == 0 {
 			continue
 		}
-		all := func(p string) bool { return strings.HasSuffix(p, "*") && podtable.Matches([]string{p}, prefix) }
+		all := func(p string) bool { return strings.HasSuffix(p, "*") && kubeapi.Matches([]string{p}, prefix) }
 		if slices.ContainsFunc(chosen, all) {
 			chosen = nil
 		}
@@ -171,7 +172,7 @@ func set(m pcommon.Map, name, text string) {
 func (e *enricher) wants(name string) bool {
 	for i := range e.labels {
 		if rule := &e.labels[i]; len(name) > len(rule.prefix) && name[:len(rule.prefix)] == rule.prefix {
-			return rule.patterns == nil || podtable.Matches(rule.patterns, name)
+			return rule.patterns == nil || kubeapi.Matches(rule.patterns, name)
 		}
 	}
 	return false

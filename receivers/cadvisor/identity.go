@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // identity is what a runtime knows of a container, a sandbox or a pod.
@@ -186,15 +188,10 @@ func (n *names) close() error {
 	return errors.Join(errs...)
 }
 
-// splitImage takes name and tag of an image apart; a digest is no tag.
+// splitImage takes name and tag of an image apart. One that is told by its digest alone has neither.
 func splitImage(ref string) (name, tag string) {
-	ref, _, _ = strings.Cut(ref, "@")
-	i := strings.LastIndexByte(ref, ':')
-	if i < 0 || strings.Contains(ref[i:], "/") { // a registry's port
-		return ref, ""
-	}
-	if ref[:i] == "sha256" {
+	if name, tag = kubeapi.SplitImage(ref); name == "sha256" {
 		return "", ""
 	}
-	return ref[:i], ref[i+1:]
+	return name, tag
 }

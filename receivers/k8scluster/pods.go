@@ -7,28 +7,27 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
-)
 
-// configHash is the annotation of a mirror pod, the API's picture of a static pod: the uid that its kubelet, and so logs and the
-// kubelet's metrics, know it by.
-const configHash = "kubernetes.io/config.hash"
+	"github.com/obsd-io/obsd/internal/kubeapi"
+)
 
 // maxReason is the length from which on a reason is taken for a text and not for one of few names.
 const maxReason = 64
 
 // pod makes the pod itself and its containers.
 func (c *catalog) pod(o *v1.Pod) []*entity {
-	uid := string(o.UID)
-	if hash := o.Annotations[configHash]; hash != "" {
-		uid = hash
-	}
-	own := append([]attr{
+	own := []attr{
 		{attrNamespace, o.Namespace},
 		{attrNode, o.Spec.NodeName},
 		{attrPod, o.Name},
-		{attrPodUID, uid},
+		{attrPodUID, kubeapi.PodUID(o)},
 		{attrQoS, string(o.Status.QOSClass)},
-	}, owner(o)...)
+	}
+	if owner := metav1.GetControllerOfNoCopy(o); owner != nil {
+		for _, a := range kubeapi.OwnerAttributes(owner.Kind, owner.Name, o.Labels["pod-template-hash"]) {
+			own = append(own, attr{a.Key, a.Value})
+		}
+	}
 	b := c.entity(nil, own...)
 	b.put(podPhase, phase(o.Status.Phase))
 	if o.Status.Reason != "" {
@@ -74,7 +73,7 @@ func (c *catalog) container(pod *entity, spec *v1.Container, s *v1.ContainerStat
 	var id string
 	image := spec.Image
 	if s != nil {
-		if _, id, _ = strings.Cut(s.ContainerID, "://"); s.Image != "" && !strings.HasPrefix(s.Image, "sha256:") {
+		if id = kubeapi.ContainerID(s.ContainerID); s.Image != "" && !strings.HasPrefix(s.Image, "sha256:") {
 			image = s.Image
 		}
 	}
@@ -197,46 +196,11 @@ func statusReason(reason string) float64 {
 	return 6
 }
 
-// owner names the workload that a pod belongs to. A ReplicaSet of a Deployment is named after it and the hash of its template, a
-// Job of a CronJob after it and the minute.
-func owner(o *v1.Pod) []attr {
-	owner := metav1.GetControllerOfNoCopy(o)
-	if owner == nil {
-		return nil
-	}
-	switch owner.Kind {
-	case "ReplicaSet":
-		list := []attr{{nameOf(kindReplicaSet), owner.Name}}
-		hash := o.Labels["pod-template-hash"]
-		if name, ok := strings.CutSuffix(owner.Name, "-"+hash); ok && hash != "" {
-			list = append(list, attr{nameOf(kindDeployment), name})
-		}
-		return list
-	case "Job":
-		list := []attr{{nameOf(kindJob), owner.Name}}
-		i := strings.LastIndexByte(owner.Name, '-')
-		if i > 0 && len(owner.Name)-i-1 >= 8 && strings.Trim(owner.Name[i+1:], "0123456789") == "" {
-			list = append(list, attr{nameOf(kindCronJob), owner.Name[:i]})
-		}
-		return list
-	case "StatefulSet":
-		return []attr{{nameOf(kindStatefulSet), owner.Name}}
-	case "DaemonSet":
-		return []attr{{nameOf(kindDaemonSet), owner.Name}}
-	case "ReplicationController":
-		return []attr{{nameOf(kindController), owner.Name}}
-	}
-	return nil
-}
-
 // splitImage divides an image into its name and tag. One without a tag or digest is the latest.
 func splitImage(image string) (name, tag string) {
-	name, _, digest := strings.Cut(image, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		return name[:i], name[i+1:]
+	name, tag = kubeapi.SplitImage(image)
+	if tag == "" && name != "" && !strings.Contains(image, "@") {
+		tag = "latest"
 	}
-	if name == "" || digest {
-		return name, ""
-	}
-	return name, "latest"
+	return name, tag
 }

@@ -18,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // fakeAPI makes a fake kubelet an API server too: nodes and pods to list and watch, and the proxy to itself.
@@ -291,20 +293,6 @@ func TestBothSourcesSayTheSame(t *testing.T) {
 
 func TestMirrorPodsGoByTheKubeletsUID(t *testing.T) {
 	p := apiPod("mirror", "node1", 0)
-	p.Annotations = map[string]string{configHash: "static"}
+	p.Annotations = map[string]string{kubeapi.MirrorUID: "static"}
 	require.Equal(t, "static", cutPod(p, &MetadataConfig{}).uid)
-}
-
-func TestOwners(t *testing.T) {
-	f := func(kind, name, hash string, want ...label) {
-		t.Helper()
-		require.Equal(t, want, ownerAttributes(kind, name, hash))
-	}
-	f("ReplicaSet", "web-5d", "5d", label{"k8s.replicaset.name", "web-5d"}, label{"k8s.deployment.name", "web"})
-	f("ReplicaSet", "web", "", label{"k8s.replicaset.name", "web"})
-	f("StatefulSet", "db", "", label{"k8s.statefulset.name", "db"})
-	f("DaemonSet", "agent", "", label{"k8s.daemonset.name", "agent"})
-	f("Job", "nightly-29384756", "", label{"k8s.job.name", "nightly-29384756"}, label{"k8s.cronjob.name", "nightly"})
-	f("Job", "once-12", "", label{"k8s.job.name", "once-12"})
-	require.Empty(t, ownerAttributes("Node", "n", ""))
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // exposition turns an answer in Prometheus's text format into metrics. Prometheus's parser finds and checks the samples;
@@ -115,8 +117,8 @@ func (x *exposition) family(name []byte) *family {
 	f, ok := x.families[string(name)]
 	if !ok {
 		s := x.names.get(name)
-		wanted := len(x.cfg.IncludeMetrics) == 0 || matches(x.cfg.IncludeMetrics, s)
-		f = &family{wanted: wanted && !matches(x.cfg.ExcludeMetrics, s), kind: model.MetricTypeUnknown}
+		wanted := len(x.cfg.IncludeMetrics) == 0 || kubeapi.Matches(x.cfg.IncludeMetrics, s)
+		f = &family{wanted: wanted && !kubeapi.Matches(x.cfg.ExcludeMetrics, s), kind: model.MetricTypeUnknown}
 		x.families[s] = f
 	}
 	return f
@@ -278,7 +280,7 @@ func (x *exposition) block(b []byte) *block {
 	list, ok := x.readLabels(nil, b)
 	l := &block{bad: !ok, excluded: x.excluded(list)}
 	if !l.bad && !l.excluded {
-		l.labels = slices.DeleteFunc(list, func(a label) bool { return matches(x.cfg.ExcludeLabels, a.key) })
+		l.labels = slices.DeleteFunc(list, func(a label) bool { return kubeapi.Matches(x.cfg.ExcludeLabels, a.key) })
 	}
 	x.blocks[string(b)] = l
 	return l
@@ -291,7 +293,7 @@ func (x *exposition) excluded(list []label) bool {
 		if i := slices.IndexFunc(list, func(a label) bool { return a.key == m.Label }); i >= 0 {
 			value = list[i].value
 		}
-		return glob(m.Value, value)
+		return kubeapi.Fits(m.Value, value)
 	})
 }
 

@@ -89,27 +89,6 @@ func TestBadSamples(t *testing.T) {
 	require.ErrorContains(t, err, "not in Prometheus's text format: ")
 }
 
-func TestGlob(t *testing.T) {
-	f := func(pattern, name string, want bool) {
-		t.Helper()
-		require.Equal(t, want, glob(pattern, name), "%s on %s", pattern, name)
-	}
-	f("", "", true)
-	f("", "a", false)
-	f("*", "", true)
-	f("*", "a/b", true)
-	f("a*", "abc", true)
-	f("a*", "ba", false)
-	f("*c", "abc", true)
-	f("a*c", "abc", true)
-	f("a*c", "abcd", false)
-	f("a*b*c", "a-b-b-c", true)
-	f("a*b*c", "a-c", false)
-	f("ab*bc", "abc", false)
-	f("abc", "abc", true)
-	f("**", "x", true)
-}
-
 func FuzzExposition(f *testing.F) {
 	f.Add(captured(f, "cadvisor.txt")[:4096])
 	f.Add(captured(f, "resource.txt"))

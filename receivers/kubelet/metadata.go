@@ -1,9 +1,6 @@
 package kubelet
 
 import (
-	"slices"
-	"strings"
-
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -170,59 +167,4 @@ func (p *podMeta) volume(name string) volumeMeta {
 		}
 	}
 	return volumeMeta{}
-}
-
-// ownerAttributes names the workload that a pod belongs to. A ReplicaSet of a Deployment is named after it and the hash
-// of its template; a Job of a CronJob after it and the minute.
-func ownerAttributes(kind, name, templateHash string) []label {
-	switch kind {
-	case "ReplicaSet":
-		out := []label{{"k8s.replicaset.name", name}}
-		if deployment, ok := strings.CutSuffix(name, "-"+templateHash); ok && templateHash != "" {
-			out = append(out, label{"k8s.deployment.name", deployment})
-		}
-		return out
-	case "StatefulSet":
-		return []label{{"k8s.statefulset.name", name}}
-	case "DaemonSet":
-		return []label{{"k8s.daemonset.name", name}}
-	case "Job":
-		out := []label{{"k8s.job.name", name}}
-		if i := strings.LastIndexByte(name, '-'); i > 0 && len(name)-i-1 >= 8 && strings.Trim(name[i+1:], "0123456789") == "" {
-			out = append(out, label{"k8s.cronjob.name", name[:i]})
-		}
-		return out
-	}
-	return nil
-}
-
-// matches says whether one of the patterns fits.
-func matches(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return glob(p, name) })
-}
-
-// glob says whether a pattern fits, in which * stands for any text.
-func glob(pattern, name string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == name
-	}
-	name, ok := strings.CutPrefix(name, head)
-	for ok {
-		part, after, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(name, part)
-		}
-		_, name, ok = strings.Cut(name, part)
-		rest = after
-	}
-	return false
-}
-
-// containerID cuts the runtime from an id: containerd://1234 is 1234.
-func containerID(id string) string {
-	if _, after, ok := strings.Cut(id, "://"); ok {
-		return after
-	}
-	return id
 }

@@ -1,6 +1,10 @@
 package kubelet
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
+)
 
 // podList reads an answer of /pods. Of a Pod object it keeps what podMeta has.
 type podList struct {
@@ -68,7 +72,9 @@ func (r *podList) pod() *podMeta {
 
 // finish makes the attributes and sums.
 func (p *podMeta) finish(f *podFields) {
-	p.attributes = ownerAttributes(f.ownerKind, f.ownerName, f.templateHash)
+	for _, a := range kubeapi.OwnerAttributes(f.ownerKind, f.ownerName, f.templateHash) {
+		p.attributes = append(p.attributes, label{a.Key, a.Value})
+	}
 	if f.qos != "" {
 		p.attributes = append(p.attributes, label{"k8s.pod.qos_class", f.qos})
 	}
@@ -119,7 +125,7 @@ func (r *podList) pairs(prefix string, wanted []string, look func(key []byte)) (
 	l := &r.l
 	l.object(func(k []byte) {
 		look(k)
-		if len(wanted) == 0 || !matches(wanted, r.names.get(k)) {
+		if len(wanted) == 0 || !kubeapi.Matches(wanted, r.names.get(k)) {
 			l.skip()
 			return
 		}
@@ -261,7 +267,7 @@ func (r *podList) containerStatus() (s containerMeta) {
 		case "name":
 			s.name = r.text()
 		case "containerID":
-			s.id = containerID(r.text())
+			s.id = kubeapi.ContainerID(r.text())
 		case "restartCount":
 			s.restarts = l.uint()
 		case "ready":

@@ -13,9 +13,6 @@ import (
 	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
-// configHash is the annotation of a mirror pod, the API's picture of a static pod: the uid that the kubelet knows it by.
-const configHash = "kubernetes.io/config.hash"
-
 // podStore keeps what is needed of pods, by node.
 type podStore struct {
 	cfg *MetadataConfig
@@ -46,7 +43,7 @@ func (s *podStore) store() cache.ReflectorStore {
 		Gone: func(p *v1.Pod) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.remove(uidOf(p))
+			s.remove(kubeapi.PodUID(p))
 		},
 		All: func(list []*v1.Pod) {
 			s.mu.Lock()
@@ -81,16 +78,9 @@ func (s *podStore) remove(uid string) {
 	delete(s.nodeOf, uid)
 }
 
-func uidOf(p *v1.Pod) string {
-	if hash := p.Annotations[configHash]; hash != "" {
-		return hash
-	}
-	return string(p.UID)
-}
-
 // cutPod keeps of a Pod object what is needed.
 func cutPod(p *v1.Pod, cfg *MetadataConfig) *podMeta {
-	out := &podMeta{name: p.Name, namespace: p.Namespace, uid: uidOf(p)}
+	out := &podMeta{name: p.Name, namespace: p.Namespace, uid: kubeapi.PodUID(p)}
 	f := podFields{
 		templateHash: p.Labels["pod-template-hash"], qos: string(p.Status.QOSClass),
 		over: p.Status.Phase == v1.PodSucceeded || p.Status.Phase == v1.PodFailed,
@@ -124,7 +114,7 @@ func chosen(all map[string]string, prefix string, wanted []string) (out []label)
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if matches(wanted, key) {
+		if kubeapi.Matches(wanted, key) {
 			out = append(out, label{prefix + key, all[key]})
 		}
 	}
@@ -143,7 +133,7 @@ func (p *podMeta) addSpec(c *v1.Container, counts bool) {
 }
 
 func cutStatus(s *v1.ContainerStatus) containerMeta {
-	out := containerMeta{name: s.Name, id: containerID(s.ContainerID), restarts: num{v: uint64(max(s.RestartCount, 0)), ok: true}, ready: num{ok: true}}
+	out := containerMeta{name: s.Name, id: kubeapi.ContainerID(s.ContainerID), restarts: num{v: uint64(max(s.RestartCount, 0)), ok: true}, ready: num{ok: true}}
 	if s.Ready {
 		out.ready.v = 1
 	}
