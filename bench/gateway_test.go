@@ -3,7 +3,6 @@ package bench
 import (
 	"io"
 	"net/http"
-	"os"
 	"testing"
 	"time"
 
@@ -19,23 +18,10 @@ import (
 func TestGateway(t *testing.T) {
 	const most = 250e6
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
-	text, err := os.ReadFile("../examples/service-monitor/obsd.yaml")
-	require.NoError(t, err)
 	scrape, err := process.FreeAddr()
 	require.NoError(t, err)
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary, Config: string(text), Dir: t.TempDir(),
-		Env: []string{"KUBE_AUTH=kubeConfig", "KUBECONFIG=" + clusterAPI(t), "INTERVAL=30s", "SCRAPE=" + scrape, "GOMEMLIMIT=120MiB", "GOGC=50"},
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	d := daemon.StartFor(t, "../examples/service-monitor/obsd.yaml",
+		"KUBE_AUTH=kubeConfig", "KUBECONFIG="+clusterAPI(t), "INTERVAL=30s", "SCRAPE="+scrape, "GOMEMLIMIT=120MiB", "GOGC=50")
 	page := func() int64 {
 		answer, err := http.Get("http://" + scrape + "/metrics") //nolint:noctx // it ends with the test
 		require.NoError(t, err)

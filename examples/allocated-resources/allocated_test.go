@@ -2,7 +2,6 @@
 package allocated
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -56,27 +55,12 @@ func cluster(t *testing.T) *kubetest.API {
 // TestExample runs: KUBE_AUTH=kubeConfig obsd --config obsd.yaml; and has a Prometheus scrape it, with the rules.
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	prom := backend.StartPrometheus(t, backend.PrometheusOptions{Rules: "rules.yaml"})
 	api := cluster(t)
-	config, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	scrape, err := process.FreeAddr()
 	require.NoError(t, err)
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(config),
-		Env:    []string{"KUBE_AUTH=kubeConfig", "KUBECONFIG=" + api.Kubeconfig(), "INTERVAL=1s", "SCRAPE=" + scrape},
-		Dir:    t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml",
+		"KUBE_AUTH=kubeConfig", "KUBECONFIG="+api.Kubeconfig(), "INTERVAL=1s", "SCRAPE="+scrape)
 	require.NoError(t, prom.AddTarget(scrape, nil))
 	for name, want := range map[string][2]float64{ // of node1 and node2
 		"node:k8s_cpu_request:sum":          {2, 0},

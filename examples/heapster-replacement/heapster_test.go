@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -23,32 +22,15 @@ import (
 // TestExample runs: KUBELET_NODES=self KUBELET_AUTH=none KUBELET_METADATA=kubelet obsd --config obsd.yaml
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	influx := backend.StartInfluxDB(t, backend.InfluxDBOptions{Databases: []string{"k8s"}})
 	kubelet := httptest.NewServer(kubetest.Kubelet())
 	defer kubelet.Close()
-	config, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	model, err := process.FreeAddr()
 	require.NoError(t, err)
 
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(config),
-		Env: []string{
-			"KUBELET_NODES=self", "KUBELET_AUTH=none", "KUBELET_METADATA=kubelet", "KUBELET_ENDPOINT=" + kubelet.URL, "INTERVAL=1s",
-			"CLUSTER_NAME=blue", "INFLUXDB_ENDPOINT=" + influx.URL, "MODEL=" + model,
-		},
-		Dir: t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml",
+		"KUBELET_NODES=self", "KUBELET_AUTH=none", "KUBELET_METADATA=kubelet", "KUBELET_ENDPOINT="+kubelet.URL, "INTERVAL=1s",
+		"CLUSTER_NAME=blue", "INFLUXDB_ENDPOINT="+influx.URL, "MODEL="+model)
 	series(t, influx)
 	api(t, "http://"+model)
 }

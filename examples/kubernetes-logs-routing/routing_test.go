@@ -3,7 +3,6 @@ package routing
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,28 +17,12 @@ import (
 // TestExample runs: POD_LOGS=pods obsd --config obsd.yaml
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	es := backend.StartElasticsearch(t, backend.ElasticsearchOptions{})
 	influx := backend.StartInfluxDB(t, backend.InfluxDBOptions{Databases: []string{"logs"}})
-	config, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	pods, err := filepath.Abs("pods")
 	require.NoError(t, err)
 
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(config),
-		Env:    []string{"POD_LOGS=" + pods, "ELASTICSEARCH_ENDPOINT=" + es.URL, "INFLUXDB_ENDPOINT=" + influx.URL},
-		Dir:    t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml", "POD_LOGS="+pods, "ELASTICSEARCH_ENDPOINT="+es.URL, "INFLUXDB_ENDPOINT="+influx.URL)
 
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.NoError(c, es.Refresh(t.Context(), "logs-errors-default"))

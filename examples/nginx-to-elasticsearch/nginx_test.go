@@ -2,7 +2,6 @@
 package nginx
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,27 +16,11 @@ import (
 // TestExample runs: NGINX_LOG=access.log obsd --config obsd.yaml
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	es := backend.StartElasticsearch(t, backend.ElasticsearchOptions{})
-	config, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	sample, err := filepath.Abs("access.log")
 	require.NoError(t, err)
 
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(config),
-		Env:    []string{"NGINX_LOG=" + sample, "ELASTICSEARCH_ENDPOINT=" + es.URL},
-		Dir:    t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml", "NGINX_LOG="+sample, "ELASTICSEARCH_ENDPOINT="+es.URL)
 
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.NoError(c, es.Refresh(t.Context(), "logs-nginx-default"))

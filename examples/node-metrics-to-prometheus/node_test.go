@@ -3,7 +3,6 @@ package node
 
 import (
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -19,31 +18,14 @@ import (
 // TestExample runs: KUBELET_AUTH=none KUBELET_METADATA=kubelet obsd --config obsd.yaml; and has a Prometheus scrape it.
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
 	kubelet := httptest.NewServer(kubetest.Kubelet())
 	defer kubelet.Close()
-	config, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	scrape, err := process.FreeAddr()
 	require.NoError(t, err)
 
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(config),
-		Env: []string{
-			"KUBELET_AUTH=none", "KUBELET_METADATA=kubelet", "KUBELET_ENDPOINT=" + kubelet.URL, "INTERVAL=1s", "SCRAPE=" + scrape,
-		},
-		Dir: t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml",
+		"KUBELET_AUTH=none", "KUBELET_METADATA=kubelet", "KUBELET_ENDPOINT="+kubelet.URL, "INTERVAL=1s", "SCRAPE="+scrape)
 	require.NoError(t, prom.AddTarget(scrape, nil))
 	for query, want := range map[string]float64{
 		`k8s_node_memory_working_set_bytes{k8s_node_name="node1"}`:                  393441280,

@@ -20,26 +20,10 @@ import (
 // TestExample runs: obsd --config obsd.yaml; curl -d @metrics.json …/v1/metrics; and has a Prometheus scrape it.
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
-	config, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	grpc, otlp, scrape := freeAddr(t), freeAddr(t), freeAddr(t)
 
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(config),
-		Env:    []string{"OTLP_GRPC=" + grpc, "OTLP_HTTP=" + otlp, "SCRAPE=" + scrape},
-		Dir:    t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml", "OTLP_GRPC="+grpc, "OTLP_HTTP="+otlp, "SCRAPE="+scrape)
 	require.NoError(t, prom.AddTarget(scrape, nil))
 	send(t, "http://"+otlp+"/v1/metrics", "metrics.json")
 

@@ -57,8 +57,6 @@ func pod(t *testing.T, address string, restarts int32) *v1.Pod {
 // alert, the replica that is missing, the check, and the event.
 func TestExample(t *testing.T) {
 	backend.Need(t)
-	binary, err := daemon.Binary(t.Context(), t.TempDir())
-	require.NoError(t, err)
 	prom := backend.StartPrometheus(t, backend.PrometheusOptions{Rules: "rules.yaml"})
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/healthz" {
@@ -68,24 +66,11 @@ func TestExample(t *testing.T) {
 	t.Cleanup(target.Close)
 	api := kubetest.NewAPI(t)
 	api.Set(deployment(2), pod(t, target.URL, 0))
-	text, err := os.ReadFile("obsd.yaml")
-	require.NoError(t, err)
 	scrape, err := process.FreeAddr()
 	require.NoError(t, err)
 	events := filepath.Join(t.TempDir(), "events.json")
-	d, err := daemon.Start(t.Context(), daemon.Settings{
-		Binary: binary,
-		Config: string(text),
-		Env:    []string{"KUBE_AUTH=kubeConfig", "KUBECONFIG=" + api.Kubeconfig(), "INTERVAL=1s", "SCRAPE=" + scrape, "EVENTS=" + events},
-		Dir:    t.TempDir(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, d.Stop(time.Minute))
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	daemon.StartFor(t, "obsd.yaml",
+		"KUBE_AUTH=kubeConfig", "KUBECONFIG="+api.Kubeconfig(), "INTERVAL=1s", "SCRAPE="+scrape, "EVENTS="+events)
 	require.NoError(t, prom.AddTarget(scrape, nil))
 	answers := func(queries ...string) {
 		t.Helper()
