@@ -36,7 +36,12 @@ func (s *Session) editsOf(r *result, i int) []byte {
 // change applies the edits of a row of the batch.
 func (s *Session) change(r *result, run *run, edits []byte, own rows) {
 	t, row := s.table, int(s.rows[run.row])
-	s.editRow(r, edits, int(run.sets), own, row)
+	if run.built {
+		run.attributes.Commit(own.attributes(row))
+		s.editFields(r, edits, own, row)
+	} else {
+		s.editRow(r, edits, int(run.sets), own, row)
+	}
 	if run.moves {
 		t.move(row, s.regroup(r, edits, t.leaves[t.leafOf(row)], t.metricKeyOf(row)))
 	}
@@ -70,6 +75,15 @@ func (s *Session) editRow(r *result, edits []byte, sets int, to rows, row int) {
 			if rules[e.name()].Level == abi.LevelRow {
 				to.set(row, abi.Field(e.name()), s.value(r, e))
 			}
+		}
+	}
+}
+
+// editFields applies those edits of a run that are of fields.
+func (s *Session) editFields(r *result, edits []byte, to rows, row int) {
+	for at := 0; at < len(edits); at += abi.EditSize {
+		if e := editAt(edits, at); e.op() == abi.OpSet && rules[e.name()].Level == abi.LevelRow {
+			to.set(row, abi.Field(e.name()), s.value(r, e))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/obsd-io/obsd/internal/attrs"
 	"github.com/obsd-io/obsd/runtime/abi"
 )
 
@@ -45,10 +46,11 @@ func (s *Session) checkEdits(r *result) (count int, err error) {
 	if s.flush {
 		rows = 1
 	}
-	// Of the run at hand: its row, whether its keys need no permission, and the column and text that a slice before
-	// referred to.
+	// Of the run at hand: its row, whether its keys need no permission, the column and text that a slice before
+	// referred to, and what its edits make of the attributes.
 	row, free := int64(-1), false
 	var source sliceSource
+	var b builder
 	for at := 0; at < len(r.edits); at += abi.EditSize {
 		e := editAt(r.edits, at)
 		if int64(e.row()) != row || e.op() == abi.OpNew {
@@ -58,6 +60,7 @@ func (s *Session) checkEdits(r *result) (count int, err error) {
 			if err := c.finish(); err != nil {
 				return 0, fmt.Errorf("edit %d: row %d: %w", at/abi.EditSize-1, row, err)
 			}
+			b.end(s)
 			if int64(e.row()) != row {
 				c.next(e.row())
 				source.typ = 0
@@ -72,13 +75,24 @@ func (s *Session) checkEdits(r *result) (count int, err error) {
 				count++
 				continue
 			}
+			b.begin(s, r.edits, at)
 		}
 		count++
 		// Nearly every edit sets an attribute to an int or to a slice: no calls for those, since they are most of the
 		// work of this pass.
 		if e.op() == abi.OpSetAttribute && int(e.name()) < len(s.names) && (free || s.names[e.name()].attribute) && (free || !s.flush) {
-			if e.typ() == abi.TypeInt || e.typ() >= abi.TypeSlice && (source.typ == e.typ() || source.find(s, e)) && e.cell&0xffffffff+e.cell>>32 <= uint64(len(source.text)) {
+			if e.typ() == abi.TypeInt {
 				s.runs[len(s.runs)-1].sets++
+				if b.open {
+					b.putInt(&s.names[e.name()], e.cell)
+				}
+				continue
+			}
+			if e.typ() >= abi.TypeSlice && (source.typ == e.typ() || source.find(s, e)) && e.cell&0xffffffff+e.cell>>32 <= uint64(len(source.text)) {
+				s.runs[len(s.runs)-1].sets++
+				if b.open = b.open && source.of != abi.TypeBytes; b.open {
+					b.putSlice(&s.names[e.name()], source.text, e.cell)
+				}
 				continue
 			}
 		}
@@ -86,6 +100,7 @@ func (s *Session) checkEdits(r *result) (count int, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("edit %d: row %d: %w", at/abi.EditSize, e.row(), err)
 		}
+		b.put(s, r, e, at)
 		if inline {
 			at += abi.EditSize
 		}
@@ -93,16 +108,18 @@ func (s *Session) checkEdits(r *result) (count int, err error) {
 	if err := c.finish(); err != nil {
 		return 0, fmt.Errorf("edit %d: row %d: %w", len(r.edits)/abi.EditSize-1, row, err)
 	}
+	b.end(s)
 	return count, nil
 }
 
-// run is the edits of one row: of a row of the batch, or of a new one, the first being its OpNew. It is small, since
-// most results have one for each row.
+// run is the edits of one row: of a row of the batch, or of a new one, the first being its OpNew.
 type run struct {
-	row, at uint32 // at counts edits
-	sets    uint32 // how many attributes they set
-	fresh   bool
-	moves   bool // whether one of them is of the row's resource or metric
+	row, at    uint32 // at counts edits
+	sets       uint32 // how many attributes they set
+	fresh      bool
+	moves      bool          // whether one of them is of the row's resource or metric
+	built      bool          // whether attributes are what they make of the row's
+	attributes attrs.Builder // if so
 }
 
 // next goes to a row of the batch.

@@ -90,12 +90,18 @@ func (m *model) text() (abi.Type, uint64, string) {
 	return abi.TypeString, m.keep("bad\xffutf8"), "bad\uFFFDutf8"
 }
 
+// modelNames are the keys, two other names, and the keys once more.
+func modelNames() []string { return slices.Concat(modelKeys, []string{"id", "a constant"}, modelKeys) }
+
 // key edits a key of the row's attributes or of its resource's.
 func (m *model) key(set, remove abi.Op, to pcommon.Map) {
 	n := m.IntN(len(modelKeys))
 	name, inline := uint16(n), m.IntN(4) == 0
-	if inline {
+	switch {
+	case inline:
 		name = abi.NameInline
+	case m.IntN(3) == 0: // the second name of that text
+		name += uint16(len(modelNames()) - len(modelKeys))
 	}
 	if m.IntN(4) == 0 {
 		m.put(name, remove, abi.TypeNone, 0)

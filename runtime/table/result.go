@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/obsd-io/obsd/runtime/abi"
@@ -12,6 +13,7 @@ type name struct {
 	text string
 	// Whether the manifest lets it be written as the key of an attribute, or of a resource's.
 	attribute, resource bool
+	first               uint16 // the number of the first with the same text, if that is one of seenNames
 }
 
 // result is a guest's result: views of its memory, whose bounds are checked.
@@ -72,7 +74,7 @@ func (s *Session) forget() {
 	for i := range s.maps {
 		clear(s.maps[i].values.text)
 	}
-	if cap(s.runs) > maxRuns {
+	if clear(s.runs); cap(s.runs) > maxRuns {
 		s.runs = nil
 	}
 	s.table, s.rows = nil, nil
@@ -150,7 +152,11 @@ func (s *Session) announce(memory []byte, at, count, first uint32) error {
 			return err
 		}
 		key := strings.ToValidUTF8(string(text), "\uFFFD")
-		s.names = append(s.names, name{key, s.plan.attributes.has(key), s.plan.resource.has(key)})
+		number := slices.IndexFunc(s.names[:min(len(s.names), maxSeen)], func(n name) bool { return n.text == key })
+		if number < 0 {
+			number = len(s.names)
+		}
+		s.names = append(s.names, name{key, s.plan.attributes.has(key), s.plan.resource.has(key), uint16(number)})
 	}
 	return nil
 }

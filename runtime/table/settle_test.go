@@ -49,7 +49,7 @@ func run(t *testing.T, seed uint64, d table.Data, routes bool) (*table.Table, ou
 	first := uint32(0)
 	alike := g.IntN(4) == 0
 	for _, rows := range calls {
-		m := &model{gen: g, names: []string{"s", "i", "new", "url.path", "id", "a constant"}}
+		m := &model{gen: g, names: modelNames()}
 		result := wasmtest.Result{Rows: uint32(len(rows)), Names: m.names, First: first}
 		if first > 0 {
 			result.Names = nil
@@ -200,6 +200,14 @@ var allSignals = []abi.Signal{abi.SignalLogs, abi.SignalMetrics, abi.SignalTrace
 // For random batches, calls, edits, new rows and drops, Settle gives what plain pdata calls give on each row by itself;
 // the rows that nothing moved lie as they lay.
 func TestSettleIsPlainPdata(t *testing.T) {
+	t.Run("built", testSettleIsPlainPdata)
+	t.Run("not built", func(t *testing.T) {
+		table.WithoutBuilders(t)
+		testSettleIsPlainPdata(t)
+	})
+}
+
+func testSettleIsPlainPdata(t *testing.T) {
 	for _, signal := range allSignals {
 		for seed := range uint64(60) {
 			g := &gen{Rand: rand.New(rand.NewPCG(seed, 1))}

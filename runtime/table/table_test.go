@@ -353,7 +353,7 @@ func TestSliceOfLaterRows(t *testing.T) {
 // settled, split and marshalled.
 func FuzzApply(f *testing.F) {
 	for _, signal := range allSignals {
-		m := &model{gen: &gen{Rand: rand.New(rand.NewPCG(1, 1))}, names: []string{"s", "i", "new", "url.path", "id", "a constant"}}
+		m := &model{gen: &gen{Rand: rand.New(rand.NewPCG(1, 1))}, names: modelNames()}
 		d := m.data(signal)
 		for i, one := range singles(d) {
 			m.row = uint32(i)

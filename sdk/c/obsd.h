@@ -135,18 +135,33 @@ static inline uint32_t obsd_find_either(obsd_text t, char a, char b, uint32_t fr
 /* The offset of the first byte c at or after from; the text's length if there is none. */
 static inline uint32_t obsd_find(obsd_text t, char c, uint32_t from) { return obsd_find_either(t, c, c, from); }
 
+/* Reads eight digits, the first in the lowest byte, by joining neighbours to pairs, fours and the eight. */
+static inline bool obsd_eight_(uint64_t w, uint64_t *v)
+{
+	w ^= 0x3030303030303030u;
+	if (((w + 0x7676767676767676u) | w) & 0x8080808080808080u) /* a byte over 9 */
+		return false;
+	w = w * 10 + (w >> 8);
+	w = (w & 0xff000000ffu) * (100 + ((uint64_t)1000000 << 32)) + (w >> 16 & 0xff000000ffu) * (1 + ((uint64_t)10000 << 32));
+	*v = w >> 32;
+	return true;
+}
+
 /* Reads the decimal number that a text consists of, of at most 18 digits; false if it is none. */
 static inline bool obsd_uint(obsd_text t, int64_t *v)
 {
 	if (t.length == 0 || t.length > 18)
 		return false;
-	*v = 0;
-	for (uint32_t i = 0; i < t.length; i++) {
-		uint32_t digit = (uint32_t)t.at[i] - '0';
-		if (digit > 9)
+	const uint32_t first = (t.length - 1) % 8 + 1; /* then eight at a time */
+	uint64_t n, more;
+	if (!obsd_eight_(obsd_word(t.at) << (64 - 8 * first) | 0x3030303030303030u >> (8 * first - 8) >> 8, &n))
+		return false;
+	for (uint32_t i = first; i < t.length; i += 8) {
+		if (!obsd_eight_(obsd_word(t.at + i), &more))
 			return false;
-		*v = *v * 10 + digit;
+		n = n * 100000000 + more;
 	}
+	*v = (int64_t)n;
 	return true;
 }
 
@@ -226,8 +241,9 @@ struct obsd_batch {
 	uint32_t signal;   /* OBSD_LOGS, OBSD_METRICS or OBSD_TRACES; 0 in a flush */
 	uint32_t rows;     /* numbered from 0 */
 	int64_t now;       /* nanoseconds since 1970, the host's */
-	/* The result: verdicts (rows u16, or empty), edits, arena, sets. */
-	obsd_buffer verdicts_, edits_, arena_, sets_;
+	/* The result: verdicts (rows u16, or empty), arena, sets; the edits' block, where the next one goes, the block's end. */
+	obsd_buffer verdicts_, arena_, sets_;
+	uint64_t *edits_, *edit_, *edits_end_;
 	const obsd_text *keys_; /* of map columns, by number */
 };
 
@@ -369,13 +385,16 @@ typedef uint64_t obsd_target;
 #define OBSD_FIELD(field)    ((obsd_target)3 << 48 | (obsd_target)(field) << 32)
 #define OBSD_RESOURCE(name)  ((obsd_target)4 << 48 | (obsd_target)(name) << 32)
 
+void obsd_more_edits_(obsd_batch *b);
+
 static inline void obsd_edit_(obsd_batch *b, uint64_t head, uint64_t cell)
 {
-	obsd_reserve(&b->edits_, 16);
-	uint64_t *words = (uint64_t *)(b->edits_.at + b->edits_.length);
+	if (b->edit_ == b->edits_end_)
+		obsd_more_edits_(b);
+	uint64_t *words = b->edit_;
 	words[0] = head;
 	words[1] = cell;
-	b->edits_.length += 16;
+	b->edit_ = words + 2;
 }
 
 static inline void obsd_set_(obsd_batch *b, uint32_t row, obsd_target t, uint64_t type, uint64_t cell)
@@ -647,6 +666,19 @@ OBSD_ONCE_ void obsd_grow_(obsd_buffer *b, uint32_t n)
 	b->room = room;
 }
 
+/* Doubles the block of edits. */
+OBSD_ONCE_ void obsd_more_edits_(obsd_batch *b)
+{
+	const uint32_t used = (uint32_t)((uint8_t *)b->edit_ - (uint8_t *)b->edits_), room = used < 2048 ? 4096 : 2 * used;
+	uint64_t *at = obsd_new(room);
+	obsd_copy((uint8_t *)at, (const uint8_t *)b->edits_, used);
+	if (used > 0)
+		obsd_free(b->edits_, used);
+	b->edits_ = at;
+	b->edit_ = at + used / 8;
+	b->edits_end_ = at + room / 8;
+}
+
 static inline void obsd_add_name_(obsd_text name)
 {
 	if (obsd_state_.names.length / sizeof name == OBSD_MAX_NAMES)
@@ -792,7 +824,8 @@ OBSD_ONCE_ void obsd_begin_(const uint8_t *batch, int64_t now)
 	b->at = batch;
 	b->signal = b->rows = 0;
 	b->now = now;
-	b->verdicts_.length = b->edits_.length = b->arena_.length = b->sets_.length = 0;
+	b->verdicts_.length = b->arena_.length = b->sets_.length = 0;
+	b->edit_ = b->edits_;
 	if (batch != NULL) {
 		b->signal = obsd_u32_(batch + 4);
 		b->rows = obsd_u32_(batch + 8);
@@ -808,14 +841,14 @@ OBSD_ONCE_ uint64_t obsd_result_(void)
 	struct obsd_state_ *s = &obsd_state_;
 	const obsd_batch *b = &s->batch;
 	const uint32_t all = s->names.length / sizeof(obsd_text), told = s->told;
-	if (b->verdicts_.length == 0 && b->edits_.length == 0)
+	if (b->verdicts_.length == 0 && b->edit_ == b->edits_)
 		return 0;
 	s->told = all;
 	uint32_t *h = s->header;
 	h[0] = 0x3152534f; /* OSR1 */
 	h[1] = b->rows;
 	h[2] = b->verdicts_.length > 0 ? obsd_address_(b->verdicts_.at) : 0;
-	h[3] = obsd_address_(b->edits_.at), h[4] = b->edits_.length / 16;
+	h[3] = obsd_address_(b->edits_), h[4] = (uint32_t)(b->edit_ - b->edits_) / 2;
 	h[5] = obsd_address_(b->arena_.at), h[6] = b->arena_.length;
 	h[7] = obsd_address_(s->names.at) + told * sizeof(obsd_text), h[8] = all - told, h[9] = told;
 	h[10] = obsd_address_(b->sets_.at), h[11] = b->sets_.length / 8;

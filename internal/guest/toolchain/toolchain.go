@@ -120,7 +120,7 @@ func planC(ctx context.Context, dir string, sources []string) (*Build, error) {
 				object := filepath.Join(scratch, filepath.Base(unit)+".o")
 				link = append(link, object)
 				steps = append(steps, step{
-					clang, "--target=wasm32-unknown-unknown", "-ffreestanding", "-O2", "-msimd128", "-mbulk-memory",
+					clang, "--target=wasm32-unknown-unknown", "-ffreestanding", "-O3", "-msimd128", "-mbulk-memory",
 					"-Wall", "-Wextra", "-Werror", "-I" + include, "-c", unit, "-o", object,
 				})
 			}

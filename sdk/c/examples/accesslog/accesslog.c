@@ -95,6 +95,8 @@ static void read_request(struct line *l, obsd_text t, obsd_span request)
 	const obsd_text all = {t.at, end};
 	const uint32_t first = obsd_find(all, ' ', from);
 	uint32_t last = end;
+	if (end > from + 8 && obsd_find(all, ' ', end - 9) == end - 9 && obsd_find(all, ' ', end - 8) == end)
+		last = end - 8; /* it is where it mostly is, before HTTP/1.1 */
 	while (last > first && t.at[last - 1] != ' ')
 		last--;
 	if (first == from || first + 1 >= last || end - last < 5 || (obsd_word(t.at + last) & 0xffffffffff) != 0x2f50545448 /* HTTP/ */)
@@ -160,15 +162,26 @@ static bool read_day(const uint8_t *at, int64_t *midnight)
 	return *midnight >= 0;
 }
 
+/* Reads the 8 bytes hh:mm:ss, the first in the lowest byte, as seconds; -1 if they are no such thing. */
+static int64_t clock(uint64_t w)
+{
+	w ^= 0x30303a30303a3030u; /* 00:00:00 */
+	/* A digit over 9, or a byte over 0 where a colon stands, reaches its byte's highest bit. */
+	if (((w + 0x76767f76767f7676u) | w) & 0x8080808080808080u)
+		return -1;
+	const uint32_t h = (w & 0xff) * 10 + (w >> 8 & 0xff), m = (w >> 24 & 0xff) * 10 + (w >> 32 & 0xff), s = (w >> 48 & 0xff) * 10 + (w >> 56);
+	return h < 24 && m < 60 && s < 60 ? h * 3600 + m * 60 + s : -1;
+}
+
 /* Reads strftime's %d/%b/%Y:%H:%M:%S %z as nanoseconds since 1970. The day of the line before is remembered. */
 static bool read_time(obsd_text t, int64_t *time)
 {
 	static uint64_t known[3];
 	static int64_t midnight;
-	if (t.length != 26 || t.at[14] != ':' || t.at[17] != ':')
+	if (t.length != 26)
 		return false;
-	const int32_t h = digits(t.at + 12, 2), m = digits(t.at + 15, 2), s = digits(t.at + 18, 2);
-	if (h < 0 || h > 23 || m < 0 || m > 59 || s < 0 || s > 59)
+	const int64_t seconds = clock(obsd_word(t.at + 12));
+	if (seconds < 0)
 		return false;
 	const uint64_t day[3] = {obsd_word(t.at), obsd_word(t.at + 4), obsd_word(t.at + 18) >> 16};
 	if (day[0] != known[0] || day[1] != known[1] || day[2] != known[2]) {
@@ -178,7 +191,7 @@ static bool read_time(obsd_text t, int64_t *time)
 		known[0] = day[0], known[1] = day[1], known[2] = day[2];
 		midnight = read;
 	}
-	*time = (midnight + h * 3600 + m * 60 + s) * 1000000000;
+	*time = (midnight + seconds) * 1000000000;
 	return true;
 }
 
