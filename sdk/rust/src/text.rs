@@ -154,14 +154,28 @@ impl<'a> Text<'a> {
         if self.length == 0 || self.length > 18 {
             return None;
         }
-        let mut v = 0;
-        for c in self.bytes() {
-            let digit = c.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
-            }
-            v = v * 10 + digit as i64;
+        let first = (self.length - 1) % 8 + 1; // then eight at a time
+        let zeros = u64::from_le_bytes(*b"00000000") >> (8 * first - 8) >> 8;
+        let mut v = eight(self.word(0) << (64 - 8 * first) | zeros)?;
+        let mut at = first;
+        while at < self.length {
+            v = v * 100_000_000 + eight(self.word(at))?;
+            at += 8;
         }
         Some(v)
     }
+}
+
+/// Reads eight digits, the first in the lowest byte, by joining neighbours to pairs, fours and the eight.
+#[inline]
+fn eight(w: u64) -> Option<i64> {
+    let w = w ^ u64::from_le_bytes(*b"00000000");
+    // A byte over 9 reaches its highest bit.
+    if (w.wrapping_add(0x7676_7676_7676_7676) | w) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let w = w.wrapping_mul(10).wrapping_add(w >> 8);
+    let low = (w & 0xff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let high = (w >> 16 & 0xff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    Some((low.wrapping_add(high) >> 32) as i64)
 }

@@ -230,7 +230,11 @@ impl Request {
     fn read(t: Text<'_>, request: Span) -> Option<Request> {
         let (from, end) = (request.offset(), request.offset() + request.len());
         let first = t.until(end).find(b' ', from);
-        let last = from + t.cut(request).bytes().iter().rposition(|c| *c == b' ')?;
+        let last = match end.checked_sub(9) {
+            // Mostly it is the one before HTTP/1.1.
+            Some(at) if at > first && t.find(b' ', at) == at && t.until(end).find(b' ', at + 1) == end => at,
+            _ => from + t.cut(request).bytes().iter().rposition(|c| *c == b' ')?,
+        };
         if first == from || first == last || !t.bytes()[last + 1..end].starts_with(b"HTTP/") {
             return None;
         }
@@ -253,13 +257,10 @@ struct Day {
 /// Reads strftime's `%d/%b/%Y:%H:%M:%S %z` as nanoseconds since 1970. The day of the line before is remembered.
 fn read_time(t: Text<'_>, last: &mut Option<Day>) -> Option<i64> {
     let b = t.bytes();
-    if b.len() != 26 || b[14] != b':' || b[17] != b':' {
+    if b.len() != 26 {
         return None;
     }
-    let (h, m, s) = (digits(&b[12..14])?, digits(&b[15..17])?, digits(&b[18..20])?);
-    if h > 23 || m > 59 || s > 59 {
-        return None;
-    }
+    let seconds = clock(t.word(12))?;
     let text = [t.word(0), t.word(4), t.word(18) >> 16];
     let midnight = match last {
         Some(day) if day.text == text => day.midnight,
@@ -269,7 +270,19 @@ fn read_time(t: Text<'_>, last: &mut Option<Day>) -> Option<i64> {
             midnight
         }
     };
-    Some((midnight + h * 3600 + m * 60 + s) * 1_000_000_000)
+    Some((midnight + seconds) * 1_000_000_000)
+}
+
+/// Reads the 8 bytes `hh:mm:ss`, the first in the lowest byte, as seconds.
+fn clock(w: u64) -> Option<i64> {
+    let w = w ^ u64::from_le_bytes(*b"00:00:00");
+    // A digit over 9, or a byte over 0 where a colon stands, reaches its byte's highest bit.
+    if (w.wrapping_add(0x7676_7f76_767f_7676) | w) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pair = |shift: u32| (w >> shift & 0xff) as i64 * 10 + (w >> (shift + 8) & 0xff) as i64;
+    let (h, m, s) = (pair(0), pair(24), pair(48));
+    (h < 24 && m < 60 && s < 60).then(|| h * 3600 + m * 60 + s)
 }
 
 /// Reads a day and zone, `dd/Mon/yyyy:` and from offset 20 ` +hhmm`. Days that begin before 1970 or after 2261 are no
