@@ -38,7 +38,9 @@ func (s *Session) change(r *result, run *run, edits []byte, own rows) {
 	t, row := s.table, int(s.rows[run.row])
 	if run.built {
 		run.attributes.Commit(own.attributes(row))
-		s.editFields(r, edits, own, row)
+		if run.fields > 0 {
+			s.editFields(r, edits[int(run.fields-1)*abi.EditSize:], own, row)
+		}
 	} else {
 		s.editRow(r, edits, int(run.sets), own, row)
 	}

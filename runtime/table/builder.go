@@ -26,7 +26,10 @@ func (b *builder) begin(s *Session, edits []byte, at int) {
 	if b.open = building && !s.flush; !b.open {
 		return
 	}
-	b.measure(edits, at)
+	if b.measure(edits, at); b.sets == 0 {
+		b.open, b.edits = false, 0 // so that the next is counted
+		return
+	}
 	row := int(s.rows[editAt(edits, at).row()])
 	b.seen, b.Builder = 0, attrs.From(s.table.own().rows.attributes(row), min(b.sets, maxRoom))
 }
@@ -57,8 +60,11 @@ func (b *builder) putSlice(key *name, text string, cell uint64) {
 
 // put takes an edit that was checked and is neither of an int nor of a slice. Its key may be in the entry after it.
 func (b *builder) put(s *Session, r *result, e edit, at int) {
-	if e.op() == abi.OpDeleteAttribute {
+	switch run := &s.runs[len(s.runs)-1]; {
+	case e.op() == abi.OpDeleteAttribute:
 		b.open = false
+	case e.op() == abi.OpSet && run.fields == 0:
+		run.fields = uint32(at/abi.EditSize) - run.at + 1
 	}
 	if e.op() != abi.OpSetAttribute || !b.open {
 		return

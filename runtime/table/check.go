@@ -116,6 +116,7 @@ func (s *Session) checkEdits(r *result) (count int, err error) {
 type run struct {
 	row, at    uint32 // at counts edits
 	sets       uint32 // how many attributes they set
+	fields     uint32 // the number of the first edit of a field, from 1; 0 if there is none
 	fresh      bool
 	moves      bool          // whether one of them is of the row's resource or metric
 	built      bool          // whether attributes are what they make of the row's
