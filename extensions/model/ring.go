@@ -162,7 +162,12 @@ func (w *window) last(series int) (p point, before int64) {
 // compact lets go of series without a value and tells how many there were.
 func (w *window) compact() (gone int) {
 	for s := range slices.Backward(w.cells) {
-		if p, _ := w.last(s); p.at == 0 {
+		alive := false
+		w.back(s, func(p point) bool {
+			alive = p.at != 0
+			return false
+		})
+		if !alive {
 			w.older = withoutSeries(w.older, s)
 			w.cells = slices.Delete(w.cells, s, s+1)
 			gone++
