@@ -3,12 +3,15 @@ package k8spods
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/obsd-io/obsd/internal/kubeapi"
+	"github.com/obsd-io/obsd/internal/podtable"
 )
 
 // Config is what a user may set under `extensions: k8s_pods:`. An empty section is a whole configuration, for obsd in a pod
@@ -35,6 +38,11 @@ type Config struct {
 
 	// NodeLabels lists the labels of nodes that are kept, as k8s.node.label.<key>. Nodes are followed if it is not empty.
 	NodeLabels []string `mapstructure:"node_labels"`
+
+	// Metadata lists attributes that are kept as well, each of which needs more than Pod objects, or memory: k8s.node.uid (nodes are
+	// followed), k8s.deployment.uid (ReplicaSets), k8s.cronjob.uid (Jobs), k8s.cluster.uid (the namespace kube-system) and
+	// container.image.repo_digests. Default: none.
+	Metadata []string `mapstructure:"metadata"`
 
 	// KeepDeleted is how long a pod that was deleted is kept, for records of it that come late. Default 5m; 0 keeps none. At
 	// most 5,000 are kept.
@@ -83,8 +91,36 @@ func (c *Config) Validate() error {
 			}
 		}
 	}
+	more := podtable.MoreFields()
+	for i, name := range c.Metadata {
+		switch f, ok := podtable.FieldNamed(name); {
+		case !ok || !slices.Contains(more, f):
+			errs = append(errs, fmt.Errorf("metadata[%d]: %q is not one of %s: leave it out if it is known without, or see the README",
+				i, name, joined(more)))
+		case slices.Contains(c.Metadata[:i], name):
+			errs = append(errs, fmt.Errorf("metadata[%d]: %q is there twice: remove one", i, name))
+		}
+	}
 	if c.KeepDeleted < 0 || c.KeepDeleted > maxKeepDeleted {
 		errs = append(errs, fmt.Errorf("keep_deleted: %v: set it to 0 (not at all) to %v", c.KeepDeleted, maxKeepDeleted))
 	}
 	return errors.Join(errs...)
+}
+
+// more are the fields of metadata.
+func (c *Config) more() (list []podtable.Field) {
+	for _, name := range c.Metadata {
+		if f, ok := podtable.FieldNamed(name); ok {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func joined(fields []podtable.Field) string {
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.String())
+	}
+	return strings.Join(names, ", ")
 }

@@ -16,8 +16,12 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -38,16 +42,11 @@ type Pods struct {
 }
 
 func newPods(set extension.Settings, config *Config) (*Pods, error) {
-	keep := &podtable.Keep{
+	p := &Pods{config: config, set: set, keep: &podtable.Keep{
 		Labels: config.Labels, Annotations: config.Annotations, NamespaceLabels: config.NamespaceLabels, NodeLabels: config.NodeLabels,
-	}
-	others := 0
-	for _, patterns := range [][]string{config.NamespaceLabels, config.NodeLabels} {
-		if len(patterns) > 0 {
-			others++
-		}
-	}
-	p := &Pods{config: config, set: set, keep: keep, table: podtable.New(keep, config.KeepDeleted, len(config.namespaces()), others)}
+		More: config.more(),
+	}}
+	p.table = podtable.New(p.keep, config.KeepDeleted, len(config.namespaces()), len(p.others(nil)))
 	var err error
 	p.tel, err = newTelemetry(set, p.table)
 	return p, err
@@ -88,7 +87,7 @@ func (p *Pods) Start(context.Context, component.Host) error { //nolint:contextch
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
-	p.follow(ctx, client.CoreV1().RESTClient()) //nolint:contextcheck // what is begun outlives the start
+	p.follow(ctx, client) //nolint:contextcheck // what is begun outlives the start
 	p.done.Go(func() { p.forget(ctx) })
 	return nil
 }
@@ -103,23 +102,60 @@ func (p *Pods) Shutdown(context.Context) error {
 	return nil
 }
 
+// followed is a resource with what makes the store that its objects go to.
+type followed struct {
+	kubeapi.Resource
+	store func() cache.ReflectorStore
+}
+
 // follow follows what the configuration wants until ctx ends.
-func (p *Pods) follow(ctx context.Context, client rest.Interface) {
+func (p *Pods) follow(ctx context.Context, client kubernetes.Interface) {
 	f := &kubeapi.Follower{Component: "k8s_pods", Logger: p.set.Logger, Failed: p.tel.failed}
-	begin := func(r kubeapi.Resource, store cache.ReflectorStore) {
-		r.Client = client
-		p.done.Go(func() { f.Follow(ctx, r, store) })
+	list := p.others(client)
+	for _, namespace := range p.config.namespaces() {
+		pods := kubeapi.Resource{
+			Name: "pods", Kind: &v1.Pod{}, Client: client.CoreV1().RESTClient(), Namespace: namespace, Fields: p.onNode("spec.nodeName"),
+		}
+		list = append(list, followed{pods, func() cache.ReflectorStore { return p.podStore(namespace) }})
+	}
+	for _, r := range list {
+		p.done.Go(func() { f.Follow(ctx, r.Resource, r.store()) })
+	}
+}
+
+// others is what is followed beside pods.
+func (p *Pods) others(client kubernetes.Interface) (list []followed) {
+	var core, apps, batch rest.Interface
+	if client != nil {
+		core, apps, batch = client.CoreV1().RESTClient(), client.AppsV1().RESTClient(), client.BatchV1().RESTClient()
+	}
+	more := func(f podtable.Field) bool { return slices.Contains(p.keep.More, f) }
+	if len(p.config.NamespaceLabels) > 0 {
+		list = append(list, followed{kubeapi.Resource{Name: "namespaces", Kind: &v1.Namespace{}, Client: core}, p.namespaceStore})
+	}
+	if len(p.config.NodeLabels) > 0 || more(podtable.NodeUID) {
+		nodes := kubeapi.Resource{Name: "nodes", Kind: &v1.Node{}, Client: core, Fields: p.onNode("metadata.name")}
+		list = append(list, followed{nodes, p.nodeStore})
+	}
+	if more(podtable.ClusterUID) {
+		system := fields.OneTermEqualSelector("metadata.name", metav1.NamespaceSystem).String()
+		list = append(list, followed{kubeapi.Resource{Name: "namespaces", Kind: &v1.Namespace{}, Client: core, Fields: system}, p.clusterStore})
 	}
 	for _, namespace := range p.config.namespaces() {
-		pods := kubeapi.Resource{Name: "pods", Kind: &v1.Pod{}, Namespace: namespace, Fields: p.onNode("spec.nodeName")}
-		begin(pods, p.podStore(namespace))
+		if more(podtable.DeploymentUID) {
+			sets := kubeapi.Resource{Name: "replicasets", Kind: &appsv1.ReplicaSet{}, Client: apps, Namespace: namespace}
+			list = append(list, followed{sets, func() cache.ReflectorStore {
+				return ownerStore(p.table, p.table.ReplicaSets(), namespace, trimReplicaSet)
+			}})
+		}
+		if more(podtable.CronJobUID) {
+			jobs := kubeapi.Resource{Name: "jobs", Kind: &batchv1.Job{}, Client: batch, Namespace: namespace}
+			list = append(list, followed{jobs, func() cache.ReflectorStore {
+				return ownerStore(p.table, p.table.Jobs(), namespace, trimJob)
+			}})
+		}
 	}
-	if len(p.config.NamespaceLabels) > 0 {
-		begin(kubeapi.Resource{Name: "namespaces", Kind: &v1.Namespace{}}, p.namespaceStore())
-	}
-	if len(p.config.NodeLabels) > 0 {
-		begin(kubeapi.Resource{Name: "nodes", Kind: &v1.Node{}, Fields: p.onNode("metadata.name")}, p.nodeStore())
-	}
+	return list
 }
 
 // onNode is a selector for the configured node.
@@ -166,6 +202,54 @@ func (p *Pods) nodeStore() cache.ReflectorStore {
 		},
 		Trim: func(n *v1.Node) { n.ManagedFields, n.Status, n.Spec = nil, v1.NodeStatus{}, v1.NodeSpec{} },
 	}
+}
+
+// clusterStore takes the uid of a cluster, which is that of its namespace kube-system.
+func (p *Pods) clusterStore() cache.ReflectorStore {
+	listed := sync.OnceFunc(func() { p.table.Listed(false) })
+	set := func(n *v1.Namespace) { p.table.SetCluster(string(n.UID)) }
+	return kubeapi.Store[*v1.Namespace]{
+		Put:  set,
+		Gone: func(*v1.Namespace) {}, // it cannot be deleted
+		All: func(all []*v1.Namespace) {
+			for _, n := range all {
+				set(n)
+			}
+			listed()
+		},
+	}
+}
+
+// owner is an object that controls pods.
+type owner interface {
+	runtime.Object
+	metav1.Object
+}
+
+// ownerStore takes ReplicaSets or Jobs of a namespace, or of all if it is empty.
+func ownerStore[T owner](table *podtable.Table, owners *podtable.Owners, namespace string, trim func(T)) cache.ReflectorStore {
+	listed := sync.OnceFunc(func() { table.Listed(false) })
+	return kubeapi.Store[T]{
+		Put:  func(o T) { owners.Put(o) },
+		Gone: func(o T) { owners.Gone(o, time.Now()) },
+		All: func(all []T) {
+			list := make([]metav1.Object, len(all))
+			for i, o := range all {
+				list[i] = o
+			}
+			owners.All(namespace, list, time.Now())
+			listed()
+		},
+		Trim: trim,
+	}
+}
+
+func trimReplicaSet(s *appsv1.ReplicaSet) {
+	s.Labels, s.Annotations, s.ManagedFields, s.Spec, s.Status = nil, nil, nil, appsv1.ReplicaSetSpec{}, appsv1.ReplicaSetStatus{}
+}
+
+func trimJob(j *batchv1.Job) {
+	j.Labels, j.Annotations, j.ManagedFields, j.Spec, j.Status = nil, nil, nil, batchv1.JobSpec{}, batchv1.JobStatus{}
 }
 
 // forget ends what keep_deleted bounds, about when its time is over.

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/extension/extensiontest"
+	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -135,6 +136,32 @@ func TestNamespaces(t *testing.T) {
 	shop.Labels["team"] = "blue"
 	api.Set(shop)
 	h.becomes(t, "uid-a", "k8s.namespace.label.team", "blue")
+}
+
+// TestMetadata follows what the uids come from, and nothing of it that is not asked for.
+func TestMetadata(t *testing.T) {
+	api := kubetest.NewAPI(t)
+	yes := true
+	p := pod("shop", "a", "n1")
+	p.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "a-1", UID: "set1", Controller: &yes}}
+	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: "a-1", UID: "set1", OwnerReferences: []metav1.OwnerReference{{Kind: "Deployment", Name: "a", UID: "deployment1", Controller: &yes}},
+	}}
+	system := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: "system1"}}
+	other := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "other"}}
+	api.Set(p, set, system, other, &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", UID: "node1"}})
+	h := start(t, api, func(c *Config) { c.Metadata = []string{"k8s.node.uid", "k8s.deployment.uid", "k8s.cluster.uid"} })
+	h.ready(t)
+	require.Equal(t, "node1", h.text(t, "uid-a", "k8s.node.uid"))
+	require.Equal(t, "deployment1", h.text(t, "uid-a", "k8s.deployment.uid"))
+	require.Equal(t, "system1", h.text(t, "uid-a", "k8s.cluster.uid"))
+	require.Empty(t, api.Asked("jobs"))
+	for _, asked := range api.Asked("namespaces") {
+		require.Equal(t, "metadata.name=kube-system", asked.Query().Get("fieldSelector"))
+	}
+	set.OwnerReferences[0].UID = "deployment2"
+	api.Set(set)
+	h.becomes(t, "uid-a", "k8s.deployment.uid", "deployment2")
 }
 
 // TestForbidden is counted and said with the mend, and over when the right is given.

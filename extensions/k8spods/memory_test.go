@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,15 +66,32 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestMemory holds the table of 5,000 pods, all their labels kept, to its bound.
+// largeSet is the ReplicaSet of a pod and nine others.
+func largeSet(i int) *appsv1.ReplicaSet {
+	p := large(i)
+	yes := true
+	deployment := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: p.Labels["app.kubernetes.io/name"], UID: types.UID(fmt.Sprintf("%036x", 1<<20+i)), Controller: &yes}
+	return &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.OwnerReferences[0].Name, UID: p.OwnerReferences[0].UID, OwnerReferences: []metav1.OwnerReference{deployment}},
+		Spec:       appsv1.ReplicaSetSpec{Template: v1.PodTemplateSpec{Spec: p.Spec}},
+	}
+}
+
+// TestMemory holds the table of 5,000 pods, all their labels kept, the uids of their Deployments and the digests of their images, to its
+// bound.
 func TestMemory(t *testing.T) {
 	const pods, most = 5000, 40 << 20
 	api := kubetest.NewAPI(t)
 	for i := range pods {
 		api.Set(large(i))
+		if i%10 == 0 {
+			api.Set(largeSet(i))
+		}
 	}
 	before := heap()
-	h := start(t, api, func(c *Config) { c.Labels = []string{"*"} })
+	h := start(t, api, func(c *Config) {
+		c.Labels, c.Metadata = []string{"*"}, []string{"k8s.deployment.uid", "container.image.repo_digests"}
+	})
 	h.ready(t)
 	used := int64(heap()) - int64(before)
 	t.Logf("%d pods: %.1f MB of heap, %d bytes a pod", pods, float64(used)/1e6, used/pods)
@@ -81,5 +99,6 @@ func TestMemory(t *testing.T) {
 	require.Less(t, used, int64(most))
 	require.EqualValues(t, pods, h.value(t, "obsd_k8s_pods_known", "state", "live"))
 	require.Equal(t, "team-7", h.text(t, string(large(57).UID), "k8s.pod.label.team"))
+	require.Equal(t, fmt.Sprintf("%036x", 1<<20+50), h.text(t, string(large(57).UID), "k8s.deployment.uid"))
 	runtime.KeepAlive(api)
 }

@@ -69,19 +69,19 @@ func (m *Model) listRoutes(mux *http.ServeMux) {
 			writeJSON(w, http.StatusOK, m.store.list(time.Now(), func(o *object) string { return choose(o, r) }))
 		})
 	}
-	list("/nodes", nil, func(o *object, _ *http.Request) string { return only(o.Type == heapster.Node, o.Node) })
-	list("/namespaces", nil, func(o *object, _ *http.Request) string { return o.Namespace })
+	list("/nodes", nil, func(o *object, _ *http.Request) string { return only(o.kind == heapster.Node, o.node.Value()) })
+	list("/namespaces", nil, func(o *object, _ *http.Request) string { return o.namespace })
 	node := func(r *http.Request) string { return heapster.NodeKey(r.PathValue("node")) }
 	list("/nodes/{node}/freecontainers", node, func(o *object, r *http.Request) string {
-		return only(o.Type == heapster.SystemContainer && o.Node == r.PathValue("node"), o.Container)
+		return only(o.kind == heapster.SystemContainer && o.node.Value() == r.PathValue("node"), o.container)
 	})
 	namespace := func(r *http.Request) string { return heapster.NamespaceKey(r.PathValue("namespace")) }
 	list("/namespaces/{namespace}/pods", namespace, func(o *object, r *http.Request) string {
-		return only(o.Pod != "" && o.Namespace == r.PathValue("namespace"), o.Pod)
+		return only(o.pod != "" && o.namespace == r.PathValue("namespace"), o.pod)
 	})
 	pod := func(r *http.Request) string { return heapster.PodKey(r.PathValue("namespace"), r.PathValue("pod")) }
 	list("/namespaces/{namespace}/pods/{pod}/containers", pod, func(o *object, r *http.Request) string {
-		return only(o.Type == heapster.Container && o.Namespace == r.PathValue("namespace") && o.Pod == r.PathValue("pod"), o.Container)
+		return only(o.kind == heapster.Container && o.namespace == r.PathValue("namespace") && o.pod == r.PathValue("pod"), o.container)
 	})
 	list("/debug/allkeys", nil, func(o *object, _ *http.Request) string { return o.key })
 }

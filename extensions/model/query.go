@@ -89,8 +89,8 @@ func (s *store) metrics(key string) ([]string, bool) {
 	}
 	names := []string{}
 	o.windows(func(w *window) {
-		for _, e := range w.series {
-			names = append(names, s.names[e.name])
+		for _, c := range w.cells {
+			names = append(names, s.names[c.name])
 		}
 	})
 	slices.Sort(names)
@@ -130,7 +130,7 @@ func (s *store) exists(key string) bool {
 		return true
 	}
 	for _, o := range s.objects {
-		if o.Type != heapster.Cluster && (heapster.NamespaceKey(o.Namespace) == key || heapster.NodeKey(o.Node) == key) {
+		if o.kind != heapster.Cluster && (heapster.NamespaceKey(o.namespace) == key || heapster.NodeKey(o.node.Value()) == key) {
 			return true
 		}
 	}
@@ -156,10 +156,10 @@ func (s *store) usages(now time.Time, choose func(*object) bool) []usage {
 		if !choose(o) || !s.live(o, now) {
 			continue
 		}
-		u := usage{namespace: o.Namespace, pod: o.Pod, container: o.Container, node: o.Node, labels: o.labels, window: s.resolution}
-		if o.Type == heapster.Container {
-			if pod := s.objects[heapster.PodKey(o.Namespace, o.Pod)]; pod != nil {
-				u.labels = pod.labels
+		u := usage{namespace: o.namespace, pod: o.pod, container: o.container, node: o.node.Value(), labels: o.labels.all(), window: s.resolution}
+		if o.kind == heapster.Container {
+			if pod := s.objects[heapster.PodKey(o.namespace, o.pod)]; pod != nil {
+				u.labels = pod.labels.all()
 			}
 		}
 		o.find(cpu, func(w *window, series int, _ string) { u.setCPU(w.last(series)) })

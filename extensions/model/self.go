@@ -55,7 +55,7 @@ func (s *store) stats() stats {
 	defer s.mu.RUnlock()
 	st := stats{objects: make(map[heapster.Type]int), series: s.series, dropped: s.dropped, updated: s.updated, reports: make(map[string]time.Time)}
 	for _, o := range s.objects {
-		st.objects[o.Type]++
+		st.objects[o.kind]++
 	}
 	maps.Copy(st.reports, s.reports)
 	return st

@@ -1,11 +1,13 @@
 package model
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -37,17 +39,53 @@ type store struct {
 	dropped int64 // values of series beyond maxSeries
 	updated time.Time
 	swept   time.Time
+	// key and packed are room to write an object's key and labels into, while the lock is held for writing.
+	key, packed []byte
 }
 
-// object is a node, pod, container, namespace or the cluster.
+// object is a node, pod, container, namespace or the cluster. Its names are parts of its key.
 type object struct {
-	heapster.Object
-	key    string
-	labels map[string]string
-	seen   time.Time
+	kind                      heapster.Type
+	key                       string
+	namespace, pod, container string
+	node                      unique.Handle[string]
+	labels                    labelSet
+	seen                      time.Time
 	// resources are the values of the label resource_id that its series have.
 	resources   []string
 	short, long window
+}
+
+// labelSet is the labels of objects, most of which have the same as others.
+type labelSet struct{ packed unique.Handle[string] }
+
+// packLabels writes the labels among a resource's attributes: lengths and texts.
+func packLabels(into []byte, attributes pcommon.Map) []byte {
+	heapster.Labels(attributes, func(key, value string) {
+		for _, text := range [...]string{key, value} {
+			into = append(binary.AppendUvarint(into, uint64(len(text))), text...)
+		}
+	})
+	return into
+}
+
+// all reads the labels; of an object without there are none.
+func (l labelSet) all() map[string]string {
+	if l == (labelSet{}) {
+		return nil
+	}
+	packed := l.packed.Value()
+	next := func() (text string) {
+		size, n := binary.Uvarint([]byte(packed[:min(len(packed), binary.MaxVarintLen64)]))
+		text, packed = packed[n:n+int(size)], packed[n+int(size):]
+		return text
+	}
+	labels := make(map[string]string)
+	for packed != "" {
+		key := next()
+		labels[key] = next()
+	}
+	return labels
 }
 
 func newStore(c *Config) *store {
@@ -91,8 +129,14 @@ func (s *store) consume(md pmetric.Metrics, now time.Time) (dropped int) {
 }
 
 func (s *store) resource(o *heapster.Object, rm pmetric.ResourceMetrics, now time.Time) (dropped int) {
-	key := o.Key()
-	held := s.objects[key]
+	s.key = o.AppendKey(s.key[:0])
+	held := s.objects[string(s.key)]
+	var key string
+	if held != nil {
+		key = held.key
+	} else {
+		key = string(s.key)
+	}
 	s.translator.Resource(o, key, rm, func(p heapster.Point) {
 		if held == nil && s.series < s.maxSeries {
 			held = s.add(o, key)
@@ -105,45 +149,53 @@ func (s *store) resource(o *heapster.Object, rm pmetric.ResourceMetrics, now tim
 		switch p.Name {
 		case "cpu/usage", "cpu/usage_rate", "memory/usage", "memory/working_set":
 			if o.Node != "" && o.Type != heapster.Namespace {
-				s.reports[held.Node] = now
+				s.reports[held.node.Value()] = now
 			}
 		}
 	})
 	if held != nil && held.seen.Equal(now) {
-		held.update(o, rm.Resource().Attributes())
+		s.update(held, o, rm.Resource().Attributes())
 	}
 	return dropped
 }
 
 // add makes an object, of copies: what a batch holds may be the part of something large.
 func (s *store) add(o *heapster.Object, key string) *object {
-	held := &object{key: key, Object: heapster.Object{
-		Type: o.Type, Cluster: strings.Clone(o.Cluster), Node: strings.Clone(o.Node), Namespace: strings.Clone(o.Namespace),
-		Pod: strings.Clone(o.Pod), Container: strings.Clone(o.Container),
-	}}
+	held := &object{kind: o.Type, key: key, node: unique.Make(o.Node)}
+	// The key has the names in this order, and each is found behind the one before.
+	at := 0
+	part := func(name string) string {
+		i := strings.Index(key[at:], name)
+		at += i + len(name)
+		return key[at-len(name) : at]
+	}
+	switch o.Type {
+	case heapster.Namespace, heapster.Pod, heapster.Container:
+		at = len(heapster.NamespaceKey(""))
+		held.namespace, held.pod, held.container = part(o.Namespace), part(o.Pod), part(o.Container)
+	case heapster.SystemContainer:
+		at = len(heapster.NodeKey(o.Node))
+		held.container = part(o.Container)
+	}
 	s.objects[key] = held
 	return held
 }
 
 // update takes what may change while a name stays: a pod's node, and labels. Containers have their pod's labels.
-func (o *object) update(from *heapster.Object, attributes pcommon.Map) {
-	if from.Node != o.Node {
-		o.Node = strings.Clone(from.Node)
+func (s *store) update(held *object, from *heapster.Object, attributes pcommon.Map) {
+	if from.Node != held.node.Value() {
+		held.node = unique.Make(from.Node)
 	}
-	if o.Type != heapster.Pod && o.Type != heapster.Node {
+	if held.kind != heapster.Pod && held.kind != heapster.Node {
 		return
 	}
-	n, same := 0, true
-	heapster.Labels(attributes, func(key, value string) {
-		n++
-		held, ok := o.labels[key]
-		same = same && ok && held == value
-	})
-	if n == 0 || same && n == len(o.labels) {
-		return // a resource without labels, such as a volume's, says nothing of them
+	s.packed = packLabels(s.packed[:0], attributes)
+	if len(s.packed) == 0 { // a resource without labels, such as a volume's, says nothing of them
+		return
 	}
-	o.labels = make(map[string]string, n)
-	heapster.Labels(attributes, func(key, value string) { o.labels[strings.Clone(key)] = strings.Clone(value) })
+	if held.labels == (labelSet{}) || held.labels.packed.Value() != string(s.packed) {
+		held.labels = labelSet{unique.Make(string(s.packed))}
+	}
 }
 
 // put adds a value to its series. It reports false where there is no room for a new series.
@@ -171,7 +223,7 @@ func (o *object) label(text string) uint16 {
 	i := slices.Index(o.resources, text)
 	if i < 0 {
 		i = len(o.resources)
-		o.resources = append(o.resources, strings.Clone(text))
+		o.resources = append(slices.Clip(o.resources), strings.Clone(text))
 	}
 	return uint16(min(i, math.MaxUint16))
 }
@@ -185,8 +237,8 @@ func (o *object) windows(yield func(w *window)) {
 // find calls yield for each series of an object that has a name.
 func (o *object) find(number int, yield func(w *window, series int, label string)) {
 	o.windows(func(w *window) {
-		for i, e := range w.series {
-			if int(e.name) == number {
+		for i := range w.cells {
+			if e := w.cells[i].entry; int(e.name) == number {
 				yield(w, i, o.resources[e.label])
 			}
 		}
@@ -199,14 +251,14 @@ func (s *store) sweep(now time.Time) {
 	for key, o := range s.objects {
 		silent := now.Sub(o.seen)
 		if silent > s.short {
-			s.series -= len(o.short.series)
+			s.series -= len(o.short.cells)
 			o.short = window{}
 		} else {
 			s.series -= o.short.compact()
 		}
 		s.series -= o.long.compact()
-		if silent > s.window || len(o.short.series)+len(o.long.series) == 0 {
-			s.series -= len(o.long.series)
+		if silent > s.window || len(o.short.cells)+len(o.long.cells) == 0 {
+			s.series -= len(o.long.cells)
 			delete(s.objects, key)
 		}
 	}
@@ -223,9 +275,9 @@ func (s *store) live(o *object, now time.Time) bool {
 	if now.Sub(o.seen) > s.short {
 		return false
 	}
-	switch o.Type {
+	switch o.kind {
 	case heapster.Pod, heapster.Container, heapster.SystemContainer:
-		return s.reports[o.Node].Sub(o.seen) <= settle
+		return s.reports[o.node.Value()].Sub(o.seen) <= settle
 	}
 	return true
 }

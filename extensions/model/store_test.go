@@ -81,7 +81,7 @@ func TestGone(t *testing.T) {
 				b.Container("n1", "shop", pod, "web").Gauge("container.cpu.usage", 1)
 			}
 			s.consume(b.Metrics, time.Now())
-			return s.list(time.Now(), func(o *object) string { return o.Pod })
+			return s.list(time.Now(), func(o *object) string { return o.pod })
 		}
 		require.Equal(t, []string{"a", "b"}, report("a", "b"))
 		time.Sleep(30 * time.Second)
@@ -95,11 +95,11 @@ func TestGone(t *testing.T) {
 
 		// What a part of a report brings does not end what is in the other part.
 		s.consume(kubetest.NewBatch(time.Now()).Container("n1", "shop", "c", "web").Gauge("container.cpu.usage", 1).Metrics, time.Now())
-		require.Equal(t, []string{"b", "c"}, s.list(time.Now(), func(o *object) string { return o.Pod }))
+		require.Equal(t, []string{"b", "c"}, s.list(time.Now(), func(o *object) string { return o.pod }))
 
 		// A node that falls silent is listed for the short window.
 		time.Sleep(141 * time.Second)
-		require.Empty(t, s.list(time.Now(), func(o *object) string { return o.Node }))
+		require.Empty(t, s.list(time.Now(), func(o *object) string { return o.node.Value() }))
 	})
 }
 
@@ -122,7 +122,7 @@ func TestLabels(t *testing.T) {
 		b := kubetest.NewBatch(begin).Pod("n1", "shop", "a", labels...).Int("k8s.pod.memory.usage", 1)
 		b.Pod("n1", "shop", "a", "k8s.volume.name", "v").Int("k8s.volume.capacity", 1)
 		s.consume(b.Metrics, begin)
-		return s.objects[heapster.PodKey("shop", "a")].labels
+		return s.objects[heapster.PodKey("shop", "a")].labels.all()
 	}
 	require.Equal(t, map[string]string{"a": "1"}, labels("k8s.pod.label.a", "1"))
 	require.Equal(t, map[string]string{"a": "2", "b": "1"}, labels("k8s.pod.label.a", "2", "k8s.pod.label.b", "1"))
@@ -141,8 +141,8 @@ func TestSeriesEnd(t *testing.T) {
 		put(begin.Add(16*time.Minute+time.Duration(i)*30*time.Second), "new")
 	}
 	o := s.objects[heapster.PodKey("shop", "a")]
-	require.Len(t, o.short.series, 1)
-	require.Equal(t, "Volume:new", o.resources[o.short.series[0].label])
+	require.Len(t, o.short.cells, 1)
+	require.Equal(t, "Volume:new", o.resources[o.short.cells[0].label])
 	require.Equal(t, 1, s.series)
 }
 

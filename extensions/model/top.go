@@ -64,7 +64,7 @@ func (m *Model) listNodes(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list := v1beta1.NodeMetricsList{TypeMeta: metav1.TypeMeta{Kind: "NodeMetricsList", APIVersion: apiVersion}, Items: []v1beta1.NodeMetrics{}}
-	for _, u := range m.store.usages(time.Now(), func(o *object) bool { return o.Type == heapster.Node }) {
+	for _, u := range m.store.usages(time.Now(), func(o *object) bool { return o.kind == heapster.Node }) {
 		if n := u.nodeMetrics(); choose(&n.ObjectMeta) {
 			list.Items = append(list.Items, n)
 		}
@@ -74,7 +74,7 @@ func (m *Model) listNodes(w http.ResponseWriter, r *http.Request) {
 
 func (m *Model) getNode(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("node")
-	list := m.store.usages(time.Now(), func(o *object) bool { return o.Type == heapster.Node && o.Node == name })
+	list := m.store.usages(time.Now(), func(o *object) bool { return o.kind == heapster.Node && o.node.Value() == name })
 	if len(list) == 0 {
 		writeStatus(w, apierrors.NewNotFound(v1beta1.Resource("nodes"), name))
 		return
@@ -114,7 +114,7 @@ func (m *Model) getPod(w http.ResponseWriter, r *http.Request) {
 func (m *Model) podMetrics(namespace, name string) []v1beta1.PodMetrics {
 	var pods []v1beta1.PodMetrics
 	for _, u := range m.store.usages(time.Now(), func(o *object) bool {
-		return o.Type == heapster.Container && (namespace == "" || o.Namespace == namespace) && (name == "" || o.Pod == name)
+		return o.kind == heapster.Container && (namespace == "" || o.namespace == namespace) && (name == "" || o.pod == name)
 	}) {
 		last := len(pods) - 1
 		if last < 0 || pods[last].Name != u.pod || pods[last].Namespace != u.namespace {

@@ -96,32 +96,43 @@ func (o *Object) field(key string) *string {
 }
 
 // Key is the object's name in Heapster's store, such as namespace:shop/pod:cart/container:web.
-func (o *Object) Key() string {
+func (o *Object) Key() string { return string(o.AppendKey(nil)) }
+
+// AppendKey is Key, appended to b.
+func (o *Object) AppendKey(b []byte) []byte {
 	switch o.Type {
 	case Cluster:
-		return "cluster"
-	case Node:
-		return NodeKey(o.Node)
-	case SystemContainer:
-		return NodeKey(o.Node) + "/container:" + o.Container
-	case Namespace:
-		return NamespaceKey(o.Namespace)
-	case Pod:
-		return PodKey(o.Namespace, o.Pod)
-	case Container:
-		return PodKey(o.Namespace, o.Pod) + "/container:" + o.Container
+		return append(b, "cluster"...)
+	case Node, SystemContainer:
+		b = append(append(b, prefixNode...), o.Node...)
+	case Namespace, Pod, Container:
+		b = append(append(b, prefixNamespace...), o.Namespace...)
 	}
-	return ""
+	if o.Type == Pod || o.Type == Container {
+		b = append(append(b, prefixPod...), o.Pod...)
+	}
+	if o.Type == Container || o.Type == SystemContainer {
+		b = append(append(b, prefixContainer...), o.Container...)
+	}
+	return b
 }
 
+// What stands before the names in a key.
+const (
+	prefixNode      = "node:"
+	prefixNamespace = "namespace:"
+	prefixPod       = "/pod:"
+	prefixContainer = "/container:"
+)
+
 // NodeKey is the key of a node.
-func NodeKey(node string) string { return "node:" + node }
+func NodeKey(node string) string { return prefixNode + node }
 
 // NamespaceKey is the key of a namespace.
-func NamespaceKey(namespace string) string { return "namespace:" + namespace }
+func NamespaceKey(namespace string) string { return prefixNamespace + namespace }
 
 // PodKey is the key of a pod.
-func PodKey(namespace, pod string) string { return "namespace:" + namespace + "/pod:" + pod }
+func PodKey(namespace, pod string) string { return prefixNamespace + namespace + prefixPod + pod }
 
 // PutTags sets the labels that Heapster's sinks gave the object's points, without those that are empty.
 func (o *Object) PutTags(into pcommon.Map, cluster, labels string) {

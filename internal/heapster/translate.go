@@ -8,6 +8,7 @@ package heapster
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -35,22 +36,26 @@ const keep = 15 * time.Minute
 // used concurrently.
 type Translator struct {
 	table map[string][]Metric
-	// rates of this period and the one before, so that what is no longer heard of is forgotten.
-	rates, before map[rateKey]rate
-	turn          time.Time
-	limit         int
+	// rates are what rates are made of, by the key of the object.
+	rates map[string][]rate
+	limit int
+	// period counts steps of keep, the last of which began at turn; heard is how many values came in it.
+	period uint32
+	turn   time.Time
+	heard  int
 }
 
-type rateKey struct{ object, name string }
-
+// rate is the last of a cumulative value, for the rate that has a name. It was heard in a period.
 type rate struct {
+	name      string
 	start, at pcommon.Timestamp
 	value     float64
+	period    uint32
 }
 
-// NewTranslator makes a translator that remembers at most limit values (about 120 bytes each); of others there are no rates.
+// NewTranslator makes a translator that remembers at most limit values (about 50 bytes each); of others there are no rates.
 func NewTranslator(limit int) *Translator {
-	return &Translator{table: Table(), rates: map[rateKey]rate{}, before: map[rateKey]rate{}, limit: limit}
+	return &Translator{table: Table(), rates: map[string][]rate{}, limit: limit}
 }
 
 // Resource gives every point of a resource that Heapster has a name for. key is the object's.
@@ -88,7 +93,7 @@ func (t *Translator) metric(o *Object, key string, as Metric, m pmetric.Metric, 
 	if as.Rate == "" {
 		return
 	}
-	if r, ok := t.rate(rateKey{key, as.Rate}, &p); ok {
+	if r, ok := t.rate(key, as.Rate, &p); ok {
 		p.Name, p.Value, p.Float, p.Cumulative, p.Start = as.Rate, r, true, false, 0
 		emit(p)
 	}
@@ -107,22 +112,26 @@ func (as *Metric) fits(dp pmetric.NumberDataPoint) bool {
 }
 
 // rate follows Heapster: only from a strictly older value of the same start, and never below zero.
-func (t *Translator) rate(key rateKey, p *Point) (perSecond float64, ok bool) {
+func (t *Translator) rate(object, name string, p *Point) (perSecond float64, ok bool) {
 	t.forget(time.Now())
-	last, known := t.rates[key]
-	if !known {
-		last, known = t.before[key]
-	}
-	if !known && len(t.rates) >= t.limit {
+	rates := t.rates[object]
+	i := slices.IndexFunc(rates, func(r rate) bool { return r.name == name })
+	if i < 0 {
+		if t.heard < t.limit {
+			t.heard++
+			t.rates[object] = append(rates, rate{name: name, start: p.Start, at: p.Time, value: p.Value, period: t.period})
+		}
 		return 0, false
 	}
-	if known && p.Time < last.at && time.Duration(last.at-p.Time) < keep {
+	last := rates[i]
+	if p.Time < last.at && time.Duration(last.at-p.Time) < keep {
 		return 0, false // late, unless the clock was set back
 	}
-	if len(t.rates) < t.limit || known {
-		t.rates[key] = rate{start: p.Start, at: p.Time, value: p.Value}
+	if last.period != t.period {
+		t.heard++
 	}
-	if !known || p.Time <= last.at || p.Start != last.start || p.Value < last.value {
+	rates[i] = rate{name: name, start: p.Start, at: p.Time, value: p.Value, period: t.period}
+	if p.Time <= last.at || p.Start != last.start || p.Value < last.value {
 		return 0, false
 	}
 	return (p.Value - last.value) / time.Duration(p.Time-last.at).Seconds(), true
@@ -133,7 +142,16 @@ func (t *Translator) forget(now time.Time) {
 	if since := now.Sub(t.turn); since < keep {
 		return
 	}
-	t.before, t.rates, t.turn = t.rates, make(map[rateKey]rate), now
+	for object, rates := range t.rates {
+		rates = slices.DeleteFunc(rates, func(r rate) bool { return r.period != t.period })
+		if len(rates) == 0 {
+			delete(t.rates, object)
+		} else {
+			t.rates[object] = rates
+		}
+	}
+	t.turn, t.heard = now, 0
+	t.period++
 }
 
 func numbers(m pmetric.Metric) pmetric.NumberDataPointSlice {

@@ -80,6 +80,20 @@ func SplitImage(ref string) (name, tag string) {
 	return name, ""
 }
 
+// RepoDigest is the repository and digest that a container's image was pulled by, from the id that the runtime gives it:
+// docker-pullable://registry.example.com/web@sha256:1234 is registry.example.com/web@sha256:1234. It is empty for an image that came
+// from no registry, which has the digest of its configuration for an id.
+func RepoDigest(imageID string) string {
+	_, ref, ok := strings.Cut(imageID, "://")
+	if !ok {
+		ref = imageID
+	}
+	if repository, digest, ok := strings.Cut(ref, "@"); !ok || repository == "" || !strings.Contains(digest, ":") {
+		return ""
+	}
+	return ref
+}
+
 // Matches says whether one of the patterns fits a name.
 func Matches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return Fits(p, name) })

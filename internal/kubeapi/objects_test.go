@@ -55,6 +55,20 @@ func TestSplitImage(t *testing.T) {
 	f("", "", "")
 }
 
+func TestRepoDigest(t *testing.T) {
+	f := func(id, want string) {
+		t.Helper()
+		require.Equal(t, want, kubeapi.RepoDigest(id))
+	}
+	f("docker-pullable://reg:5000/web@sha256:12", "reg:5000/web@sha256:12")
+	f("registry.example.com/web@sha256:12", "registry.example.com/web@sha256:12")
+	f("sha256:12", "")
+	f("docker://sha256:12", "")
+	f("@sha256:12", "")
+	f("web@12", "")
+	f("", "")
+}
+
 func TestMatches(t *testing.T) {
 	f := func(pattern, name string, want bool) {
 		t.Helper()

@@ -4,6 +4,7 @@ package kubetest
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -157,12 +158,15 @@ func (c Cluster) pod(b *Batch, node string, p int, at time.Time) {
 	b.Int("k8s.volume.available", 1<<30).Int("k8s.volume.capacity", 2<<30).Int("k8s.volume.inodes", 1000).Int("k8s.volume.inodes.free", 990)
 }
 
-// usage is what node, pod and container have in common.
+// usage is what node, pod and container have in common. It is now a little more and now a little less, in steps that a kubelet
+// has: nanocores and pages.
 func (c Cluster) usage(b *Batch, prefix string, at time.Time, cores float64) {
 	age := at.Sub(c.Start).Seconds()
-	b.Gauge(prefix+"cpu.usage", cores).Sum(prefix+"cpu.time", c.Start, cores*age)
-	b.Int(prefix+"memory.usage", int64(cores*(1<<30))).Int(prefix+"memory.working_set", int64(cores*(1<<29))).Int(prefix+"memory.rss", int64(cores*(1<<28)))
-	b.Sum(prefix+"memory.page_faults", c.Start, 100*age).Sum(prefix+"memory.major_page_faults", c.Start, age)
+	more := 0.9 + 0.2*math.Abs(math.Sin(float64(at.UnixMilli()%1e7)*cores))
+	used, pages := math.Round(cores*more*1e9)/1e9, int64(cores*more*(1<<18))
+	b.Gauge(prefix+"cpu.usage", used).Sum(prefix+"cpu.time", c.Start, math.Round(cores*age*1e9)/1e9)
+	b.Int(prefix+"memory.usage", pages<<12).Int(prefix+"memory.working_set", pages<<11).Int(prefix+"memory.rss", pages<<10)
+	b.Sum(prefix+"memory.page_faults", c.Start, math.Floor(100*more*age)).Sum(prefix+"memory.major_page_faults", c.Start, age)
 	b.Int(prefix+"filesystem.available", 1<<33).Int(prefix+"filesystem.capacity", 1<<35).Int(prefix+"filesystem.usage", 1<<30)
 	b.Gauge(prefix+"uptime", age)
 }

@@ -160,6 +160,8 @@ func (t *Table) Expire(now time.Time) {
 	t.expire(now)
 	t.namespaces.expire(now, t.keepDeleted)
 	t.nodes.expire(now, t.keepDeleted)
+	t.replicaSets.tops.expire(now, t.keepDeleted)
+	t.jobs.tops.expire(now, t.keepDeleted)
 }
 
 func (t *Table) expire(now time.Time) {

@@ -13,8 +13,16 @@ import (
 	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
-// Keep says which labels and annotations are kept: patterns of their keys.
-type Keep struct{ Labels, Annotations, NamespaceLabels, NodeLabels []string }
+// Keep says which labels and annotations are kept, by patterns of their keys, and which of [MoreFields].
+type Keep struct {
+	Labels, Annotations, NamespaceLabels, NodeLabels []string
+	More                                             []Field
+}
+
+// has says whether a field can have a value.
+func (k *Keep) has(f Field) bool {
+	return !slices.Contains(MoreFields(), f) || slices.Contains(k.More, f)
+}
 
 // Trim takes out of a Pod object what [Keep.Pod] does not look at.
 func (k *Keep) Trim(p *v1.Pod) {
@@ -55,7 +63,7 @@ func (k *Keep) Pod(p *v1.Pod) *Pod {
 	out.labels = slices.Concat(kept(p.Labels, PodLabel, k.Labels), kept(p.Annotations, PodAnnotation, k.Annotations))
 	out.ips = cutIPs(&p.Status)
 	out.shared = out.shared || len(out.ips) > 0 && p.Status.PodIP == p.Status.HostIP
-	out.cutContainers(p)
+	out.cutContainers(p, slices.Contains(k.More, ImageRepoDigests))
 	return out
 }
 
@@ -64,7 +72,13 @@ func (k *Keep) namespaceLabels(n *v1.Namespace) []Label {
 	return kept(n.Labels, NamespaceLabel, k.NamespaceLabels)
 }
 
-func (k *Keep) nodeLabels(n *v1.Node) []Label { return kept(n.Labels, NodeLabel, k.NodeLabels) }
+func (k *Keep) node(n *v1.Node) inNode {
+	out := inNode{labels: kept(n.Labels, NodeLabel, k.NodeLabels)}
+	if slices.Contains(k.More, NodeUID) {
+		out.uid = strings.Clone(string(n.UID))
+	}
+	return out
+}
 
 func kept(all map[string]string, prefix string, patterns []string) (out []Label) {
 	if len(patterns) == 0 {
@@ -99,15 +113,18 @@ func cutIPs(s *v1.PodStatus) (out []netip.Addr) {
 }
 
 // cutContainers takes each container with its current run, and the runs before that the object still tells of.
-func (p *Pod) cutContainers(pod *v1.Pod) {
+func (p *Pod) cutContainers(pod *v1.Pod, digests bool) {
 	var former []Container
 	add := func(name, image string, statuses []v1.ContainerStatus) {
-		c := Container{name: unique.Make(name)}
+		c := Container{name: unique.Make(name), digest: unique.Make("")}
 		c.setImage(image)
 		i := slices.IndexFunc(statuses, func(s v1.ContainerStatus) bool { return s.Name == name })
 		if i >= 0 {
 			s := &statuses[i]
 			c.id, c.restarts = strings.Clone(kubeapi.ContainerID(s.ContainerID)), s.RestartCount
+			if digests {
+				c.digest = unique.Make(kubeapi.RepoDigest(s.ImageID))
+			}
 			if last := s.LastTerminationState.Terminated; last != nil && last.ContainerID != "" && last.ContainerID != s.ContainerID {
 				run := c
 				run.id, run.restarts = strings.Clone(kubeapi.ContainerID(last.ContainerID)), s.RestartCount-1

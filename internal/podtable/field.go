@@ -13,7 +13,10 @@ const (
 	PodIP
 	PodStartTime
 	NodeName
+	NodeUID
+	ClusterUID
 	DeploymentName
+	DeploymentUID
 	ReplicaSetName
 	ReplicaSetUID
 	StatefulSetName
@@ -25,20 +28,28 @@ const (
 	JobName
 	JobUID
 	CronJobName
+	CronJobUID
 	ContainerName
 	ContainerID
 	ImageName
 	ImageTag
+	ImageRepoDigests
 
 	fields
 )
 
 var fieldNames = [fields]string{
 	"k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.pod.ip", "k8s.pod.start_time", "k8s.node.name",
-	"k8s.deployment.name", "k8s.replicaset.name", "k8s.replicaset.uid", "k8s.statefulset.name", "k8s.statefulset.uid",
-	"k8s.daemonset.name", "k8s.daemonset.uid", "k8s.replicationcontroller.name", "k8s.replicationcontroller.uid",
-	"k8s.job.name", "k8s.job.uid", "k8s.cronjob.name",
+	"k8s.node.uid", "k8s.cluster.uid", "k8s.deployment.name", "k8s.deployment.uid", "k8s.replicaset.name", "k8s.replicaset.uid",
+	"k8s.statefulset.name", "k8s.statefulset.uid", "k8s.daemonset.name", "k8s.daemonset.uid", "k8s.replicationcontroller.name", "k8s.replicationcontroller.uid",
+	"k8s.job.name", "k8s.job.uid", "k8s.cronjob.name", "k8s.cronjob.uid",
 	"k8s.container.name", "container.id", "container.image.name", "container.image.tag",
+	"container.image.repo_digests",
+}
+
+// MoreFields are those that are kept if [Keep.More] has them: they need more than Pod objects, or memory.
+func MoreFields() []Field {
+	return []Field{NodeUID, ClusterUID, DeploymentUID, CronJobUID, ImageRepoDigests}
 }
 
 // Prefixes of what labels and annotations are called.

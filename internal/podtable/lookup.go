@@ -19,10 +19,10 @@ const (
 // Keys lists them.
 func Keys() []string { return []string{KeyUID, KeyIP, KeyContainer, KeyName} }
 
-// Column says whether a column of that name can have something in it: a field's, or a label's that is kept.
+// Column says whether a column of that name can have something in it: a field's or a label's that is kept.
 func (t *Table) Column(name string) bool {
-	if _, ok := FieldNamed(name); ok {
-		return true
+	if f, ok := FieldNamed(name); ok {
+		return t.keep.has(f)
 	}
 	patterns, key := t.keep.patterns(name)
 	return key != "" && kubeapi.Matches(patterns, key)
@@ -54,7 +54,7 @@ func (t *Table) Lookup(by, column string, key []byte) (string, bool) {
 		if by == KeyContainer {
 			c = p.containerByKey(key)
 		}
-		text := p.Value(f, c)
+		text := t.Value(p, f, c)
 		return text, text != ""
 	}
 	switch {

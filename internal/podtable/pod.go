@@ -41,6 +41,7 @@ type Pod struct {
 // Container is one run of a container. It does not change.
 type Container struct {
 	name, image, tag text
+	digest           text   // repository and digest of the image, or empty
 	id               string // empty before it runs
 	restarts         int32  // before this run
 }
@@ -87,8 +88,8 @@ func (p *Pod) HasUID(uid string) bool { return uid == p.uid || p.apiUID != "" &&
 // Labels are the labels and annotations of the pod itself that are kept. They are not the caller's to change.
 func (p *Pod) Labels() []Label { return p.labels }
 
-// Value gives a field's value, or "" if there is none. c is the container of which the container's fields are; it may be nil.
-func (p *Pod) Value(f Field, c *Container) string {
+// value is that of a field which the pod itself tells, or "".
+func (p *Pod) value(f Field, c *Container) string {
 	switch f {
 	case NamespaceName:
 		return p.namespace.Value()
@@ -142,6 +143,8 @@ func (c *Container) value(f Field) string {
 		return c.image.Value()
 	case ImageTag:
 		return c.tag.Value()
+	case ImageRepoDigests:
+		return c.digest.Value()
 	}
 	return ""
 }

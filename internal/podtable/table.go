@@ -25,13 +25,16 @@ type Table struct {
 	names      map[fullName]*entry
 	ips        map[netip.Addr]*entry
 	containers map[string]*entry
-	namespaces around
-	nodes      around
-	deaths     []death // oldest first
-	lastDeath  uint64
-	live, dead int           // pods
-	crowdedOut int64         // deleted pods that gave way
-	changed    chan struct{} // closed at the next change, if anyone waits for one
+	namespaces around[[]Label]
+	nodes      around[inNode]
+	cluster    string // its uid
+	// replicaSets and jobs are empty unless uids of Deployments and CronJobs are kept.
+	replicaSets, jobs Owners
+	deaths            []death // oldest first
+	lastDeath         uint64
+	live, dead        int           // pods
+	crowdedOut        int64         // deleted pods that gave way
+	changed           chan struct{} // closed at the next change, if anyone waits for one
 
 	pending     int // lists that have not come yet
 	podsPending int // those of them that are of pods
@@ -55,13 +58,15 @@ type death struct {
 	at     time.Time
 }
 
-// New makes an empty table. It waits for so many first lists of pods and of other things (labels of namespaces and nodes).
+// New makes an empty table. It waits for so many first lists of pods and of other things (namespaces, nodes, owners).
 func New(keep *Keep, keepDeleted time.Duration, podLists, otherLists int) *Table {
-	return &Table{
+	t := &Table{
 		keep: keep, keepDeleted: keepDeleted, uids: map[string]*entry{}, names: map[fullName]*entry{}, ips: map[netip.Addr]*entry{},
-		containers: map[string]*entry{}, namespaces: newAround(), nodes: newAround(),
+		containers: map[string]*entry{}, namespaces: newAround[[]Label](), nodes: newAround[inNode](),
 		pending: podLists + otherLists, podsPending: podLists, ready: make(chan struct{}), podsListed: make(chan struct{}),
 	}
+	t.replicaSets, t.jobs = Owners{t, newAround[owned]()}, Owners{t, newAround[owned]()}
+	return t
 }
 
 // Ready is closed when all first lists have come.
@@ -123,7 +128,27 @@ func (t *Table) Around(p *Pod) (namespace, node []Label) {
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.namespaces.labels[p.namespace.Value()], t.nodes.labels[p.node.Value()]
+	return t.namespaces.known[p.namespace.Value()], t.nodes.known[p.node.Value()].labels
+}
+
+// Value gives a field's value, or "" if there is none. c is the container of which the container's fields are; it may be nil.
+func (t *Table) Value(p *Pod, f Field, c *Container) string {
+	switch f {
+	case NodeUID, ClusterUID, DeploymentUID, CronJobUID:
+		t.mu.RLock()
+		defer t.mu.RUnlock()
+	}
+	switch {
+	case f == NodeUID:
+		return t.nodes.known[p.node.Value()].uid
+	case f == ClusterUID:
+		return t.cluster
+	case f == DeploymentUID && p.owner.kind == replicaSet:
+		return t.replicaSets.of(&p.owner)
+	case f == CronJobUID && p.owner.kind == job:
+		return t.jobs.of(&p.owner)
+	}
+	return p.value(f, c)
 }
 
 func (e *entry) get() *Pod {

@@ -39,10 +39,10 @@ func newTable() *podtable.Table {
 func address(text string) netip.Addr { return netip.MustParseAddr(text) }
 
 // values writes all fields of a pod that are there.
-func values(p *podtable.Pod, c *podtable.Container) string {
+func values(table *podtable.Table, p *podtable.Pod, c *podtable.Container) string {
 	var out []string
 	for i, name := range podtable.FieldNames() {
-		if text := p.Value(podtable.Field(i), c); text != "" {
+		if text := table.Value(p, podtable.Field(i), c); text != "" {
 			out = append(out, strings.TrimPrefix(name, "k8s.")+"="+text)
 		}
 	}
@@ -58,9 +58,9 @@ func TestPod(t *testing.T) {
 	table.Put(p)
 	got := table.ByUID("u1")
 	want := "namespace.name=shop pod.name=cart-5d8-x pod.uid=u1 pod.ip=10.1.0.1 pod.start_time=2026-11-26T04:00:01Z node.name=n1"
-	require.Equal(t, want+" k8s.pod.label.app=cart", values(got, nil))
+	require.Equal(t, want+" k8s.pod.label.app=cart", values(table, got, nil))
 	require.Equal(t, want+" container.name=main container.id=u1-0 container.image.name=reg:5000/cart container.image.tag=1.2 k8s.pod.label.app=cart",
-		values(got, got.OnlyContainer()))
+		values(table, got, got.OnlyContainer()))
 	for _, same := range []*podtable.Pod{table.ByName("shop", "cart-5d8-x"), table.ByIP(address("10.1.0.1")), table.ByContainer("u1-0")} {
 		require.Same(t, got, same)
 	}
@@ -86,7 +86,7 @@ func TestOwner(t *testing.T) {
 		p.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: "o1", Controller: &yes}}
 		p.Labels["pod-template-hash"] = hash
 		table.Put(p)
-		text := values(table.ByUID("u1"), nil)
+		text := values(table, table.ByUID("u1"), nil)
 		text, _, _ = strings.Cut(text[strings.Index(text, "node.name=n1")+len("node.name=n1"):], "k8s.pod.label")
 		require.Equal(t, want, strings.TrimSpace(text))
 	}
@@ -201,7 +201,7 @@ func TestSharedAddress(t *testing.T) {
 	table.Put(p)
 	table.Put(pod("u2", "b", "10.0.0.1")) // its host's, though it does not say so
 	require.Nil(t, table.ByIP(address("10.0.0.1")))
-	require.Equal(t, "10.0.0.1", table.ByUID("u1").Value(podtable.PodIP, nil))
+	require.Equal(t, "10.0.0.1", table.Value(table.ByUID("u1"), podtable.PodIP, nil))
 }
 
 // TestSameName finds the pod that has the name, and after it the last one that had.
@@ -228,7 +228,7 @@ func TestStaticPod(t *testing.T) {
 	second.UID = "api2"
 	table.Put(first)
 	require.Same(t, table.ByUID("hash"), table.ByUID("api1"))
-	require.Equal(t, "hash", table.ByUID("api1").Value(podtable.PodUID, nil))
+	require.Equal(t, "hash", table.Value(table.ByUID("api1"), podtable.PodUID, nil))
 	table.Put(second)
 	table.Gone(first, start)
 	require.NotNil(t, table.ByUID("hash"))
@@ -256,10 +256,10 @@ func TestRestarts(t *testing.T) {
 	}
 	c, exact := got.ContainerNamed("main", 77)
 	require.True(t, exact)
-	require.Equal(t, "u1-77", got.Value(podtable.ContainerID, c))
+	require.Equal(t, "u1-77", table.Value(got, podtable.ContainerID, c))
 	c, exact = got.ContainerNamed("main", 3)
 	require.False(t, exact)
-	require.Equal(t, "u1-78", got.Value(podtable.ContainerID, c), "the current one")
+	require.Equal(t, "u1-78", table.Value(got, podtable.ContainerID, c), "the current one")
 	c, _ = got.ContainerNamed("none", 3)
 	require.Nil(t, c)
 }
@@ -300,6 +300,61 @@ func TestAround(t *testing.T) {
 	table.NodeGone(node, start)
 	table.Expire(start.Add(time.Hour))
 	require.Empty(t, zone())
+}
+
+// TestMore checks what is kept only if it is asked for, and how long.
+func TestMore(t *testing.T) {
+	keep := &podtable.Keep{More: podtable.MoreFields()}
+	table := podtable.New(keep, time.Minute, 1, 4)
+	p := pod("u1", "cart-5d8-x", "")
+	yes := true
+	owned := func(kind, uid string) []metav1.OwnerReference {
+		return []metav1.OwnerReference{{Kind: kind, Name: uid, UID: types.UID(uid), Controller: &yes}}
+	}
+	p.OwnerReferences = owned("ReplicaSet", "set1")
+	p.Status.ContainerStatuses[0].ImageID = "docker-pullable://reg:5000/cart@sha256:12"
+	table.Put(p)
+	task := pod("u2", "task", "")
+	task.OwnerReferences = owned("Job", "job1")
+	table.Put(task)
+	f := func(uid, column, want string) {
+		t.Helper()
+		text, _ := table.Lookup(podtable.KeyUID, column, []byte(uid))
+		require.Equal(t, want, text)
+	}
+	for _, column := range []string{"k8s.node.uid", "k8s.cluster.uid", "k8s.deployment.uid"} {
+		f("u1", column, "")
+	}
+	set := func(namespace string) metav1.Object {
+		return &metav1.ObjectMeta{Namespace: namespace, UID: types.UID("set1"), OwnerReferences: owned("Deployment", "deployment1")}
+	}
+	table.AllNodes([]*v1.Node{{ObjectMeta: metav1.ObjectMeta{Name: "n1", UID: "node1"}}}, start)
+	table.SetCluster("system1")
+	table.ReplicaSets().All("", []metav1.Object{set("shop")}, start)
+	table.Jobs().Put(&metav1.ObjectMeta{Namespace: "shop", UID: "job1", OwnerReferences: owned("CronJob", "cron1")})
+	f("u1", "k8s.node.uid", "node1")
+	f("u1", "k8s.cluster.uid", "system1")
+	f("u1", "k8s.deployment.uid", "deployment1")
+	f("u1", "k8s.cronjob.uid", "")
+	f("u1", "container.image.repo_digests", "reg:5000/cart@sha256:12")
+	f("u2", "k8s.cronjob.uid", "cron1")
+	f("u2", "k8s.deployment.uid", "")
+
+	table.ReplicaSets().All("bank", nil, start) // of another namespace
+	table.Expire(start.Add(time.Hour))
+	f("u1", "k8s.deployment.uid", "deployment1")
+	table.ReplicaSets().Gone(set("shop"), start)
+	table.Expire(start.Add(59 * time.Second))
+	f("u1", "k8s.deployment.uid", "deployment1")
+	table.Expire(start.Add(time.Minute))
+	f("u1", "k8s.deployment.uid", "")
+
+	require.True(t, table.Column("k8s.deployment.uid"))
+	require.False(t, newTable().Column("k8s.deployment.uid"))
+	without := newTable()
+	without.Put(p)
+	text, ok := without.Lookup(podtable.KeyUID, "container.image.repo_digests", []byte("u1"))
+	require.False(t, ok, text)
 }
 
 func TestLookup(t *testing.T) {

@@ -1,6 +1,7 @@
 package k8saggregate
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -38,11 +39,12 @@ type pod struct {
 	seen int64
 	// over is set when the pod has ended: it holds no requests any more.
 	over       bool
-	containers map[string]*container
+	containers []container // a few
 }
 
 type container struct {
 	reading
+	name string
 	seen int64
 }
 
@@ -73,19 +75,24 @@ func (s *state) node(name string, now int64) *node {
 func (s *state) pod(n *node, o *heapster.Object, now int64) *pod {
 	p := n.pods[podKey{o.Namespace, o.Pod}]
 	if p == nil && s.room(now) {
-		p = &pod{containers: make(map[string]*container)}
+		p = &pod{}
 		n.pods[podKey{strings.Clone(o.Namespace), strings.Clone(o.Pod)}] = p
 	}
 	return p
 }
 
+// container gives one that may be moved when the pod gets another.
 func (s *state) container(p *pod, name string, now int64) *container {
-	c := p.containers[name]
-	if c == nil && s.room(now) {
-		c = &container{}
-		p.containers[strings.Clone(name)] = c
+	for i := range p.containers {
+		if p.containers[i].name == name {
+			return &p.containers[i]
+		}
 	}
-	return c
+	if !s.room(now) {
+		return nil
+	}
+	p.containers = append(slices.Clip(p.containers), container{name: strings.Clone(name)})
+	return &p.containers[len(p.containers)-1]
 }
 
 // prune lets go what is not in the node's newest report.
@@ -97,12 +104,9 @@ func (s *state) prune(n *node) {
 			delete(n.pods, key)
 			continue
 		}
-		for name, c := range p.containers {
-			if c.seen < since {
-				s.objects--
-				delete(p.containers, name)
-			}
-		}
+		before := len(p.containers)
+		p.containers = slices.DeleteFunc(p.containers, func(c container) bool { return c.seen < since })
+		s.objects -= before - len(p.containers)
 	}
 }
 
@@ -134,8 +138,8 @@ func (s *state) podTotal(n *node, p *pod) (t total) {
 			continue
 		}
 		since := s.since(n, q)
-		for _, c := range p.containers {
-			if v, ok := c.get(q, since); ok {
+		for i := range p.containers {
+			if v, ok := p.containers[i].get(q, since); ok {
 				t.add(q, v)
 			}
 		}

@@ -34,7 +34,7 @@ type Config struct {
 	PodAssociation []string `mapstructure:"pod_association"`
 
 	// Extract lists the attributes that are set where they are not there yet; * stands for any text. Default: the names of
-	// namespace, pod, node, owners and container, the pod's uid, the image, and all labels and annotations that the extension keeps.
+	// namespace, pod, node, owners and container, the pod's uid, the image, and all metadata, labels and annotations that the extension keeps.
 	Extract []string `mapstructure:"extract"`
 
 	// Wait is how long after the start batches are held up at most until the extension has read its first lists. After
@@ -70,6 +70,7 @@ func (c *Config) extract() []string {
 			"k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name", "k8s.deployment.name", "k8s.replicaset.name",
 			"k8s.statefulset.name", "k8s.daemonset.name", "k8s.replicationcontroller.name", "k8s.job.name", "k8s.cronjob.name",
 			"k8s.container.name", "container.image.name", "container.image.tag",
+			"k8s.node.uid", "k8s.cluster.uid", "k8s.deployment.uid", "k8s.cronjob.uid", "container.image.repo_digests",
 			podtable.PodLabel + "*", podtable.PodAnnotation + "*", podtable.NamespaceLabel + "*", podtable.NodeLabel + "*",
 		}
 	}

@@ -146,7 +146,11 @@ func (e *enricher) put(m pcommon.Map, p *podtable.Pod, id *identity) {
 		if f == podtable.ContainerID && !exact {
 			continue
 		}
-		if text := p.Value(f, run); text != "" {
+		switch text := e.table.Value(p, f, run); {
+		case text == "":
+		case f == podtable.ImageRepoDigests:
+			setList(m, f.String(), text)
+		default:
 			set(m, f.String(), text)
 		}
 	}
@@ -165,6 +169,13 @@ func (e *enricher) put(m pcommon.Map, p *podtable.Pod, id *identity) {
 func set(m pcommon.Map, name, text string) {
 	if v, there := m.GetOrPutEmpty(name); !there {
 		v.SetStr(text)
+	}
+}
+
+// setList sets a list of one text.
+func setList(m pcommon.Map, name, text string) {
+	if v, there := m.GetOrPutEmpty(name); !there {
+		v.SetEmptySlice().AppendEmpty().SetStr(text)
 	}
 }
 
