@@ -56,6 +56,7 @@ var layers = []struct {
 	{"internal/kubetest", nil, nil},
 	{"internal/certtest", nil, nil},
 	{"internal/golden", nil, nil},
+	{"internal/race", nil, nil},
 	{"internal/metertest", nil, nil},
 	{"internal/guest", []string{"internal/guest/*"}, nil},
 	{"internal/guest/cmd/*", []string{"internal/guest/*"}, nil},
