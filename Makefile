@@ -21,7 +21,7 @@ MODULES = $(PLUGINS:%=plugins/builtin/wasm/%.wasm)
 EXAMPLES = $(wildcard sdk/c/examples/* sdk/rust/examples/*)
 
 .DEFAULT_GOAL = help
-.PHONY: help build plugins image chart run demo test lint fmt bench bench-peers clean
+.PHONY: help build plugins image chart run demo test race lint fmt bench bench-peers clean
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
 
@@ -55,6 +55,9 @@ demo: build ## The same on a generated access log, 50 lines a second
 test: build ## Run all tests, with real servers (E2E=skip leaves those out; TEST=./receivers/... narrows)
 	@if [ '$(E2E)' != skip ]; then echo 'preparing the real servers (the first time takes minutes; E2E=skip leaves them out)'; go run ./internal/e2e/cmd/prepare; fi
 	E2E=$(E2E) OBSD_BIN=$(CURDIR)/bin/obsd go test -p 2 -timeout 20m $(TEST)
+
+race: $(MODULES) ## Run the tests under the race detector, without real servers; needs a C compiler (TEST=./receivers/... narrows)
+	CGO_ENABLED=1 E2E=skip go test -race -vet=off -p 2 -timeout 40m $(TEST)
 
 lint: $(MODULES) $(LINT) ## Check formatting, style and layering
 	$(LINT) run ./...

@@ -1,10 +1,7 @@
 package influxdb
 
 import (
-	"flag"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,21 +9,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/obsd-io/obsd/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares got with testdata/name.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
-}
 
 const (
 	startStamp = pcommon.Timestamp(1_699_999_000_000_000_000)
@@ -202,7 +187,7 @@ func TestGoldenMetrics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newTestExporter(t, change, stored)
 			require.NoError(t, e.pushMetrics(t.Context(), sampleMetrics()))
-			golden(t, name, strings.Join(e.sink.bodies, ""))
+			golden.Require(t, name, strings.Join(e.sink.bodies, ""))
 			require.Equal(t, map[string]int64{
 				"delivered":       int64(strings.Count(e.sink.bodies[0], "\n")),
 				"lost not_finite": 1, "skipped no_recorded_value": 1,
@@ -224,7 +209,7 @@ func TestGoldenLogs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newTestExporter(t, change, stored)
 			require.NoError(t, e.pushLogs(t.Context(), sampleLogs()))
-			golden(t, name, strings.Join(e.sink.bodies, ""))
+			golden.Require(t, name, strings.Join(e.sink.bodies, ""))
 			require.Equal(t, map[string]int64{"delivered": 5, "lost time_out_of_range": 1},
 				e.counts(t, "obsd_influxdb_points"))
 		})

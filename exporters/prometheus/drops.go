@@ -2,20 +2,17 @@ package prometheus
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	otelmetric "go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/quiet"
 )
 
-const (
-	meterName = "github.com/obsd-io/obsd/exporters/prometheus"
-	// logInterval is how often one reason is logged at most.
-	logInterval = time.Minute
-)
+const meterName = "github.com/obsd-io/obsd/exporters/prometheus"
 
 // mends says for each reason what the operator can do about it.
 func mends() map[string]string {
@@ -42,9 +39,7 @@ type drops struct {
 	id      attribute.KeyValue
 	options map[string]otelmetric.AddOption
 	mends   map[string]string
-
-	mu     sync.Mutex
-	logged map[string]time.Time
+	warned  quiet.Limit
 }
 
 func newDrops(set component.TelemetrySettings, id component.ID) (*drops, error) {
@@ -59,7 +54,6 @@ func newDrops(set component.TelemetrySettings, id component.ID) (*drops, error) 
 		id:      attribute.String("exporter", id.String()),
 		options: map[string]otelmetric.AddOption{},
 		mends:   mends(),
-		logged:  map[string]time.Time{},
 	}
 	for reason := range d.mends {
 		d.options[reason] = otelmetric.WithAttributeSet(attribute.NewSet(d.id, attribute.String("reason", reason)))
@@ -71,21 +65,10 @@ func newDrops(set component.TelemetrySettings, id component.ID) (*drops, error) 
 func (d *drops) add(ctx context.Context, batch map[string]dropped, now time.Time) {
 	for reason, what := range batch {
 		d.counter.Add(ctx, int64(what.points), d.options[reason])
-		if d.due(reason, now) {
+		if d.warned.Allow(reason, now) {
 			d.logger.Warn("points are not exposed; further ones are only counted for a minute",
 				zap.String("reason", reason), zap.String("metric", what.metric),
 				zap.Int("points", what.points), zap.String("mend", d.mends[reason]))
 		}
 	}
-}
-
-// due says whether a reason may be logged now.
-func (d *drops) due(reason string, now time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if last, ok := d.logged[reason]; ok && now.Sub(last) < logInterval {
-		return false
-	}
-	d.logged[reason] = now
-	return true
 }

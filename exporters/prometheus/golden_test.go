@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,9 +18,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/encoding/prototext"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden expositions")
+	"github.com/obsd-io/obsd/internal/golden"
+)
 
 // parsed is what one of Prometheus's own parsers makes of an exposition.
 type parsed struct {
@@ -120,19 +119,9 @@ func TestGolden(t *testing.T) {
 			if strings.HasPrefix(contentType, "application/vnd") {
 				body = prototexts(t, body)
 			}
-			golden(t, filepath.Join("testdata", "golden", name), body)
+			golden.Require(t, filepath.Join("golden", name), body)
 		})
 	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
 }
 
 // prototexts writes a protobuf exposition as text. The text form of protobuf

@@ -103,11 +103,11 @@ func (e *elector) Start(context.Context, component.Host) error { //nolint:contex
 	if err != nil {
 		return fmt.Errorf("k8s_leader_elector: client of the API server: %w", err)
 	}
-	e.lock = &lock{logger: e.logger, namespace: e.config.LeaseNamespace, Interface: &resourcelock.LeaseLock{
+	e.lock = newLock(&resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: e.config.LeaseNamespace, Name: e.config.LeaseName},
 		Client:     client,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity},
-	}}
+	}, e.logger)
 	candidate, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: e.lock, LeaseDuration: e.config.LeaseDuration, RenewDeadline: e.config.RenewDeadline, RetryPeriod: e.config.RetryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{OnStartedLeading: e.started, OnStoppedLeading: e.stopped},

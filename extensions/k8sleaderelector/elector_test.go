@@ -146,7 +146,7 @@ func TestFailures(t *testing.T) {
 	require.Empty(t, c.started)
 	api.Refuse("leases", 0)
 	receive(t, c.started, "it does not lead")
-	require.Len(t, c.logs.FilterMessage("k8s_leader_elector: the API server takes requests for the lease again").All(), 1)
+	require.Len(t, c.logs.FilterMessage("k8s_leader_elector: the API server answers again").All(), 1)
 }
 
 func TestLifecycle(t *testing.T) {

@@ -11,13 +11,18 @@ import (
 	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
-// lock is the Lease. It says each kind of failure once, which client-go's log has every two seconds. Calls come from one
-// goroutine at a time.
+// lock is the Lease. It says each kind of failure once, which client-go's log has every two seconds.
 type lock struct {
 	resourcelock.Interface
-	logger    *zap.Logger
-	namespace string
-	failing   string // the last reason, if the last request failed
+	trouble kubeapi.Trouble
+}
+
+func newLock(lease *resourcelock.LeaseLock, logger *zap.Logger) *lock {
+	return &lock{Interface: lease, trouble: kubeapi.Trouble{
+		Component: "k8s_leader_elector", Logger: logger, What: "lease " + lease.Describe(), Mend: func(err error) string {
+			return kubeapi.Mend(err, "get, create and update on leases of coordination.k8s.io in "+lease.LeaseMeta.Namespace)
+		},
+	}}
 }
 
 // Get implements resourcelock.Interface.
@@ -42,27 +47,10 @@ func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 }
 
 func (l *lock) note(ctx context.Context, err error) {
-	switch {
-	case err == nil:
-		if l.failing != "" {
-			l.failing = ""
-			l.logger.Info("k8s_leader_elector: the API server takes requests for the lease again", zap.String("lease", l.Describe()))
-		}
-		return
-	case ctx.Err() != nil, apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		return // another was faster, or the Lease is yet to be made
 	}
-	reason := kubeapi.Reason(err)
-	if reason == l.failing {
-		return
-	}
-	l.failing = reason
-	mend := "check that the API server runs and can be reached from here"
-	if apierrors.IsForbidden(err) {
-		mend = "give the service account get, create and update on leases of coordination.k8s.io in " + l.namespace
-	}
-	l.logger.Warn("k8s_leader_elector: the lease cannot be had; it is tried again, and this is not said again until it can",
-		zap.String("lease", l.Describe()), zap.String("mend", mend), zap.Error(err))
+	l.trouble.Note(ctx, err)
 }
 
 // release gives the lease to whoever comes, if it is ours.

@@ -2,17 +2,10 @@ package model
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -26,6 +19,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
 	"go.opentelemetry.io/collector/extension/extensiontest"
+
+	"github.com/obsd-io/obsd/internal/certtest"
 )
 
 // host has one extension.
@@ -79,11 +74,10 @@ func TestBearerToken(t *testing.T) {
 // as the aggregator of an API server has one.
 func TestClientCertificate(t *testing.T) {
 	dir := t.TempDir()
-	ca, caKey := certificate(t, dir, "ca", nil, nil)
-	certificate(t, dir, "server", ca, caKey)
-	certificate(t, dir, "client", ca, caKey)
-	other, otherKey := certificate(t, dir, "other-ca", nil, nil)
-	certificate(t, dir, "stranger", other, otherKey)
+	ca := certtest.NewAuthority(t)
+	ca.Write(t, filepath.Join(dir, "ca.crt"))
+	certtest.WritePair(t, ca.Issue(t, time.Hour), filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"))
+	client, stranger := ca.Issue(t, time.Hour), certtest.NewAuthority(t).Issue(t, time.Hour)
 
 	m := start(t, func(c *Config) {
 		server := configtls.NewDefaultServerConfig()
@@ -94,14 +88,9 @@ func TestClientCertificate(t *testing.T) {
 	})
 	_, port, err := net.SplitHostPort(m.listening)
 	require.NoError(t, err)
-	ask := func(name string) error {
-		config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
-		config.RootCAs.AddCert(ca)
-		if name != "" {
-			pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"))
-			require.NoError(t, err)
-			config.Certificates = []tls.Certificate{pair}
-		}
+	ask := func(as ...tls.Certificate) error {
+		config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, Certificates: as}
+		config.RootCAs.AddCert(ca.Cert)
 		transport := &http.Transport{TLSClientConfig: config}
 		defer transport.CloseIdleConnections()
 		r, err := (&http.Client{Transport: transport}).Get("https://127.0.0.1:" + port + "/apis") //nolint:noctx // a test's own server
@@ -111,35 +100,7 @@ func TestClientCertificate(t *testing.T) {
 		}
 		return err
 	}
-	require.NoError(t, ask("client"))
-	require.ErrorContains(t, ask(""), "tls: certificate required")
-	require.ErrorContains(t, ask("stranger"), "tls: ")
-}
-
-// certificate makes a key and a certificate for 127.0.0.1, signed by an authority, or an authority if there is none.
-func certificate(t *testing.T, dir, name string, ca *x509.Certificate, caKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, BasicConstraintsValid: true, IsCA: ca == nil,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	parent, signer := ca, caKey
-	if ca == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	require.NoError(t, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	write := func(suffix, kind string, b []byte) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+suffix), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600))
-	}
-	write(".crt", "CERTIFICATE", der)
-	write(".key", "PRIVATE KEY", keyDER)
-	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	return cert, key
+	require.NoError(t, ask(client))
+	require.ErrorContains(t, ask(), "tls: certificate required")
+	require.ErrorContains(t, ask(stranger), "tls: ")
 }

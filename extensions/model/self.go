@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,13 +17,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/obsd-io/obsd/internal/heapster"
+	"github.com/obsd-io/obsd/internal/quiet"
 )
 
 // stale is how long without a batch /healthz stays content.
 const stale = 3 * time.Minute
-
-// warnEvery is how often dropped values are told of.
-const warnEvery = time.Minute
 
 // ownRoutes tell of the extension itself.
 func (m *Model) ownRoutes(mux *http.ServeMux) {
@@ -69,9 +66,7 @@ type telemetry struct {
 	duration     prometheus.Summary
 	dropped      metric.Int64Counter
 	registration metric.Registration
-
-	mu   sync.Mutex
-	next time.Time // when dropped values may be told of again
+	warned       quiet.Limit
 }
 
 func newTelemetry(set extension.Settings, s *store, heapsterNames bool) (*telemetry, error) {
@@ -111,10 +106,7 @@ func (t *telemetry) consumed(ctx context.Context, took time.Duration, dropped in
 		return
 	}
 	t.dropped.Add(ctx, int64(dropped))
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now := time.Now(); now.After(t.next) {
-		t.next = now.Add(warnEvery)
+	if t.warned.Allow("", time.Now()) {
 		t.log.Warn("model: values dropped: there are more than max_series series; more within a minute are only counted",
 			zap.Int("values", dropped), zap.String("mend", "raise max_series, or feed the model less"))
 	}

@@ -2,10 +2,7 @@ package kubeapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -69,68 +66,32 @@ type Follower struct {
 // so: it asks again after failures, later and later, opens watches that were closed, and lists anew when what it knows is too
 // old for the server (410).
 func (f *Follower) Follow(ctx context.Context, r Resource, store cache.ReflectorStore) {
-	var failing atomic.Pointer[string]
+	trouble := Trouble{Component: f.Component, Logger: f.Logger, What: r.Name, Failed: f.Failed, Mend: func(err error) string {
+		if apierrors.IsNotFound(err) {
+			return "this API server has no " + r.Name + " of the version that obsd knows"
+		}
+		return Mend(err, "list and watch on "+r.Name)
+	}}
+	note := func(ctx context.Context, err error) {
+		if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) && !apierrors.IsInvalid(err) { // else the list is fetched anew
+			trouble.Note(ctx, err)
+		}
+	}
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			got, err := r.list(ctx, o)
-			f.noted(ctx, r.Name, &failing, err)
+			note(ctx, err)
 			return got, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			got, err := r.watch(ctx, o)
-			f.noted(ctx, r.Name, &failing, err)
+			note(ctx, err)
 			return got, err
 		},
 	}
-	quiet := logr.Discard() // what matters is said by noted
-	cache.NewReflectorWithOptions(lw, r.Kind, store, cache.ReflectorOptions{Name: f.Component + ", " + r.Name, Logger: &quiet}).
-		RunWithContext(klog.NewContext(ctx, quiet))
-}
-
-// noted counts failures and says each kind once; failing is the last one of what is followed.
-func (f *Follower) noted(ctx context.Context, resource string, failing *atomic.Pointer[string], err error) {
-	if err == nil {
-		if failing.Swap(nil) != nil {
-			f.Logger.Info(f.Component+": the API server answers again", zap.String("what", resource))
-		}
-		return
-	}
-	if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsInvalid(err) {
-		return // the list is fetched anew
-	}
-	reason := Reason(err)
-	if f.Failed != nil {
-		f.Failed(ctx, resource, reason)
-	}
-	if last := failing.Swap(&reason); last != nil && *last == reason {
-		return
-	}
-	f.Logger.Warn(f.Component+": the API server does not answer; it is asked again, and this is not said again until it does",
-		zap.String("what", resource), zap.String("mend", mend(err, resource)), zap.Error(err))
-}
-
-// Reason is one word for why a request to the API server failed: that of its answer in lower case (forbidden, notfound), or
-// timeout, or connection if there was no answer.
-func Reason(err error) string {
-	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
-		return strings.ToLower(string(reason))
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "timeout"
-	}
-	return "connection"
-}
-
-func mend(err error, resource string) string {
-	switch {
-	case apierrors.IsForbidden(err):
-		return "give the service account list and watch on " + resource
-	case apierrors.IsUnauthorized(err):
-		return "check the service account's token, or the credentials in the kubeconfig"
-	case apierrors.IsNotFound(err):
-		return "this API server has no " + resource + " of the version that obsd knows"
-	}
-	return "check that the API server runs and can be reached from here"
+	silent := logr.Discard() // what matters is said by trouble
+	cache.NewReflectorWithOptions(lw, r.Kind, store, cache.ReflectorOptions{Name: f.Component + ", " + r.Name, Logger: &silent}).
+		RunWithContext(klog.NewContext(ctx, silent))
 }
 
 // Store adapts functions to cache.ReflectorStore. It keeps no objects: the functions cut out of them what is needed, and clone

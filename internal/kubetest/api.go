@@ -27,8 +27,8 @@ import (
 
 // API is an API server of Kubernetes as far as clients that list and watch need one: it holds objects of the built-in kinds,
 // lists them, tells watchers of changes from a resourceVersion on, sends initial events and bookmarks to those that ask for
-// them, and takes objects that are created, updated (with a check of the version) and deleted. It speaks JSON, and
-// understands protobuf.
+// them, and takes objects that are created, updated (with a check of the version) and deleted. It stands in front of
+// kubelets. It speaks JSON, and understands protobuf.
 type API struct {
 	t      testing.TB
 	server *httptest.Server
@@ -40,8 +40,9 @@ type API struct {
 	oldest  int64 // watches from before it are refused
 	refused map[string]int
 	asked   map[string][]*url.URL
-	changed chan struct{} // closed at each change, and replaced
-	ends    chan struct{} // closed to end all watches, and replaced
+	proxied map[string]http.Handler // by the prefix of the path
+	changed chan struct{}           // closed at each change, and replaced
+	ends    chan struct{}           // closed to end all watches, and replaced
 }
 
 // resourceID is a group/version and the name of a resource as it stands in a URL.
@@ -60,7 +61,7 @@ func NewAPI(t testing.TB) *API {
 	t.Helper()
 	a := &API{
 		t: t, objects: map[resourceID]map[string]*unstructured.Unstructured{}, refused: map[string]int{}, asked: map[string][]*url.URL{},
-		changed: make(chan struct{}), ends: make(chan struct{}), version: 1,
+		proxied: map[string]http.Handler{}, changed: make(chan struct{}), ends: make(chan struct{}), version: 1,
 	}
 	a.server = httptest.NewServer(a)
 	t.Cleanup(func() {
@@ -132,6 +133,23 @@ func (a *API) Refuse(resource string, status int) {
 	a.CloseWatches()
 }
 
+// Proxy has the server pass requests for a node's kubelet on to a handler, which sees the paths that a kubelet would.
+func (a *API) Proxy(node string, kubelet http.Handler) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	prefix := "/api/v1/nodes/" + node + "/proxy"
+	a.proxied[prefix] = http.StripPrefix(prefix, kubelet)
+}
+
+// proxy finds the handler of a path at a kubelet.
+func (a *API) proxy(path string) (http.Handler, bool) {
+	prefix, _, found := strings.Cut(path, "/proxy/")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	kubelet, ok := a.proxied[prefix+"/proxy"]
+	return kubelet, found && ok
+}
+
 // Asked returns the requests for a resource until now.
 func (a *API) Asked(resource string) []*url.URL {
 	a.mu.Lock()
@@ -200,6 +218,10 @@ func (a *API) note(c change) {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if kubelet, ok := a.proxy(r.URL.Path); ok {
+		kubelet.ServeHTTP(w, r)
+		return
+	}
 	resource, namespace, name, ok := parsePath(r.URL.Path)
 	if !ok {
 		answerStatus(w, http.StatusNotFound, metav1.StatusReasonNotFound, r.URL.Path)

@@ -1,10 +1,7 @@
 package k8saggregate
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,10 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/obsd-io/obsd/internal/golden"
 	"github.com/obsd-io/obsd/internal/kubetest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestAliases holds all that a node and the cluster say under Heapster's names to a golden file.
 func TestAliases(t *testing.T) {
@@ -65,11 +61,5 @@ func compare(t *testing.T, name string, md pmetric.Metrics) {
 			}
 		}
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(got.String()), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got.String())
+	golden.Require(t, name, got.String())
 }

@@ -3,13 +3,14 @@ package k8saggregate
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/quiet"
 )
 
 // Reasons for which something is not in the sums, or did not arrive.
@@ -28,22 +29,17 @@ var mends = map[string]string{
 	reasonModel:   "see the error",
 }
 
-// warnEvery is how often one kind of warning may be repeated.
-const warnEvery = time.Minute
-
 // telemetry holds the processor's own instruments.
 type telemetry struct {
 	log          *zap.Logger
 	id           attribute.KeyValue
 	dropped      metric.Int64Counter
 	registration metric.Registration
-
-	mu   sync.Mutex
-	next map[string]time.Time // when a reason may be logged again
+	warned       quiet.Limit
 }
 
 func newTelemetry(set processor.Settings, observe func() (int, map[string]int)) (*telemetry, error) {
-	t := &telemetry{log: set.Logger, id: attribute.String("processor", set.ID.String()), next: make(map[string]time.Time)}
+	t := &telemetry{log: set.Logger, id: attribute.String("processor", set.ID.String())}
 	meter := set.MeterProvider.Meter(scopeName)
 	var errs [4]error
 	t.dropped, errs[0] = meter.Int64Counter("obsd_k8s_aggregate_dropped", metric.WithUnit("{item}"),
@@ -78,14 +74,7 @@ func (t *telemetry) report(ctx context.Context, b *batch) {
 // drop counts, and says so at most once a minute for each reason.
 func (t *telemetry) drop(ctx context.Context, reason string, n int, err error) {
 	t.dropped.Add(ctx, int64(n), metric.WithAttributes(t.id, attribute.String("reason", reason)))
-	t.mu.Lock()
-	now := time.Now()
-	quiet := now.Before(t.next[reason])
-	if !quiet {
-		t.next[reason] = now.Add(warnEvery)
-	}
-	t.mu.Unlock()
-	if !quiet {
+	if t.warned.Allow(reason, time.Now()) {
 		t.log.Warn("k8s_aggregate: not all is in the sums; more of the same kind within a minute is only counted",
 			zap.String("reason", reason), zap.Int("count", n), zap.String("mend", mends[reason]), zap.Error(err))
 	}

@@ -17,12 +17,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/obsd-io/obsd/internal/metertest"
 	"github.com/obsd-io/obsd/internal/podtable"
 )
 
@@ -128,23 +127,9 @@ func written(m pcommon.Map, own ...string) string {
 }
 
 // value is the sum of one of the processor's own counters over the points that have these attributes.
-func (h *harness) value(t testing.TB, name string, attributes ...string) (n int64) {
+func (h *harness) value(t testing.TB, name string, attributes ...string) int64 {
 	t.Helper()
-	m, err := h.tel.GetMetric(name)
-	if err != nil {
-		return 0
-	}
-	for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
-		fits := true
-		for i := 0; i < len(attributes); i += 2 {
-			v, _ := p.Attributes.Value(attribute.Key(attributes[i]))
-			fits = fits && v.AsString() == attributes[i+1]
-		}
-		if fits {
-			n += p.Value
-		}
-	}
-	return n
+	return metertest.Sum(t, h.tel, name, attributes...)
 }
 
 // from is a context as receivers make it for a client.

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 // The ids of the pod's sandbox and its container on the captured node.
@@ -91,7 +93,7 @@ func samplesOf(t testing.TB, l *local) []sample {
 
 func TestCapturedNode(t *testing.T) {
 	l := captured(t, func(c *Config) { c.MetricGroups = []string{"cpu", "memory", "diskIO", "disk", "oom_event"} })
-	golden(t, "want-otel.txt", render(newOTelWriter("node1", "").write(samplesOf(t, l))))
+	golden.Require(t, "want-otel.txt", render(newOTelWriter("node1", "").write(samplesOf(t, l))))
 	require.NoError(t, l.close())
 }
 

@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 // scraping is a collector that reads from a server.
@@ -85,7 +87,7 @@ func TestScrapeAPI(t *testing.T) {
 	c := scraping(t, apiV21, serve(t, http.StatusOK, fixture(t, "v2.1-stats.json")))
 	got, err := c.scrape(t.Context())
 	require.NoError(t, err)
-	golden(t, "want-v2.1.txt", render(got))
+	golden.Require(t, "want-v2.1.txt", render(got))
 }
 
 func TestScrapeAPIPrometheusNames(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 const (
@@ -26,13 +28,13 @@ const (
 
 // restore opens the storage and makes followers of what is in it.
 func (r *fileLog) restore(ctx context.Context, host component.Host) error {
-	client, err := openStorage(ctx, host, *r.cfg.StorageID, r.id)
+	client, err := resume.OpenStorage(ctx, host, *r.cfg.StorageID, r.id)
 	if err != nil {
 		return err
 	}
 	r.positions = newPositions(client, func(err error) { //nolint:contextcheck // positions are stored while the receiver lives, not while it starts
 		r.tel.unsaved.Add(r.ctx, 1, r.tel.attrs)
-		if r.quiet.allow("storage") {
+		if r.warned.Allow("storage", time.Now()) {
 			r.log.Warn("file_log: positions cannot be stored: reading goes on, but what is sent now would be sent again after a restart",
 				zap.Stringer("storage", r.cfg.StorageID), zap.String("mend", "see that the disk of the storage has room and can be written"), zap.Error(err))
 		}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 )
 
@@ -273,23 +272,4 @@ func (p *positions) load(ctx context.Context) (idx index, records map[string]rec
 		records[idx.Paths[i]] = rec
 	}
 	return idx, records, false, err
-}
-
-var errNoStorage = errors.New("no such extension")
-
-// openStorage returns the client of the storage extension with that id.
-func openStorage(ctx context.Context, host component.Host, id, self component.ID) (storage.Client, error) {
-	extension, ok := host.GetExtensions()[id]
-	if !ok {
-		return nil, fmt.Errorf("storage: %q: %w: list it under extensions and under service::extensions", id, errNoStorage)
-	}
-	keeper, ok := extension.(storage.Extension)
-	if !ok {
-		return nil, fmt.Errorf("storage: %q: not a storage extension: name one such as file_storage", id)
-	}
-	client, err := keeper.GetClient(ctx, component.KindReceiver, self, "")
-	if err != nil {
-		return nil, fmt.Errorf("storage: %q: open: %w", id, err)
-	}
-	return client, nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"go.opentelemetry.io/collector/component"
+
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 // Values of the options that name one of a few words.
@@ -83,22 +85,7 @@ type Config struct {
 	MaxDeletedSize ByteSize `mapstructure:"max_deleted_size"`
 
 	// RetryOnFailure says how a batch that the pipeline refused is sent again.
-	RetryOnFailure RetryConfig `mapstructure:"retry_on_failure"`
-}
-
-// RetryConfig says how a refused batch is sent again. The position does not move meanwhile, and other files go on.
-type RetryConfig struct {
-	// Enabled sends a refused batch again. Without it a refused batch is counted as lost.
-	Enabled bool `mapstructure:"enabled"`
-
-	// InitialInterval is the first wait; it doubles with each refusal.
-	InitialInterval time.Duration `mapstructure:"initial_interval"`
-
-	// MaxInterval is the longest wait.
-	MaxInterval time.Duration `mapstructure:"max_interval"`
-
-	// MaxElapsedTime is how long a batch is tried before it is counted as lost. 0 tries without end.
-	MaxElapsedTime time.Duration `mapstructure:"max_elapsed_time"`
+	RetryOnFailure resume.RetryConfig `mapstructure:"retry_on_failure"`
 }
 
 func createDefaultConfig() component.Config {
@@ -114,11 +101,7 @@ func createDefaultConfig() component.Config {
 		RotateWait:         5 * time.Second,
 		MaxBatchSize:       256 << 10,
 		MaxDeletedSize:     1 << 30,
-		RetryOnFailure: RetryConfig{
-			Enabled:         true,
-			InitialInterval: time.Second,
-			MaxInterval:     30 * time.Second,
-		},
+		RetryOnFailure:     resume.NewRetryConfig(0),
 	}
 }
 
@@ -152,22 +135,8 @@ func (c *Config) Validate() error {
 		notNegative("rotate_wait", int64(c.RotateWait)),
 		notNegative("readers", int64(c.Readers)),
 		notNegative("max_deleted_size", int64(c.MaxDeletedSize)),
-		c.RetryOnFailure.validate())
+		c.RetryOnFailure.Check())
 	return errors.Join(errs...)
-}
-
-func (c *RetryConfig) validate() error {
-	if !c.Enabled {
-		return nil
-	}
-	var errs []error
-	if c.InitialInterval <= 0 {
-		errs = append(errs, fmt.Errorf("retry_on_failure::initial_interval: %v: must be more than 0, such as 1s", c.InitialInterval))
-	}
-	if c.MaxInterval < c.InitialInterval {
-		errs = append(errs, fmt.Errorf("retry_on_failure::max_interval: %v: must not be less than initial_interval %v", c.MaxInterval, c.InitialInterval))
-	}
-	return errors.Join(append(errs, notNegative("retry_on_failure::max_elapsed_time", int64(c.MaxElapsedTime)))...)
 }
 
 const (

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/obsd-io/obsd/internal/configtest"
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 func TestFactory(t *testing.T) {
@@ -38,7 +39,7 @@ func TestGoodConfig(t *testing.T) {
 		MaxLogSize: 2 << 20, MaxLogSizeBehavior: behaviorTruncate, Format: formatCRI, IncludeFilePath: true,
 		ForceFlushPeriod: time.Second, MaxConcurrentFiles: 64, Readers: 3, RotateWait: 10 * time.Second,
 		MaxBatchSize: 128 << 10, MaxDeletedSize: 1e8,
-		RetryOnFailure: RetryConfig{Enabled: true, InitialInterval: 2 * time.Second, MaxInterval: time.Minute, MaxElapsedTime: time.Hour},
+		RetryOnFailure: resume.RetryConfig{Enabled: true, InitialInterval: 2 * time.Second, MaxInterval: time.Minute, MaxElapsedTime: time.Hour},
 	}, cfg)
 }
 

@@ -22,6 +22,8 @@ import (
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/quiet"
 )
 
 // stopWait is how long a batch that is with the pipeline at shutdown may take before it is broken off.
@@ -36,7 +38,7 @@ type fileLog struct {
 	obs    *receiverhelper.ObsReport
 	meter  metric.Meter
 	tel    *telemetry
-	quiet  limiter
+	warned quiet.Limit
 	sys    system
 	format format
 
@@ -326,7 +328,7 @@ func (f *follower) refuse(err error, n int) outcome {
 		f.backoff = min(max(2*f.backoff, retry.InitialInterval), retry.MaxInterval)
 		f.readAfter = now.Add(f.backoff/2 + rand.N(f.backoff/2+1)) // spread, so that files do not all come back at once
 		f.wake(f.readAfter)
-		if r.quiet.allow("refused") {
+		if r.warned.Allow("refused", time.Now()) {
 			r.log.Warn("file_log: the pipeline refused a batch: its position stands and it will be read and sent again",
 				zap.String("path", f.path), zap.Duration("wait", f.backoff), zap.Error(err))
 		}

@@ -22,6 +22,8 @@ import (
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 func TestReadsPlainLines(t *testing.T) {
@@ -338,12 +340,12 @@ func TestRefusedForGood(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		err    error
-		retry  func(*RetryConfig)
+		retry  func(*resume.RetryConfig)
 		reason string
 	}{
-		{"permanent", consumererror.NewPermanent(errors.New("no such index")), func(*RetryConfig) {}, reasonPermanent},
-		{"retry off", errors.New("busy"), func(c *RetryConfig) { c.Enabled = false }, reasonRetries},
-		{"retry ends", errors.New("busy"), func(c *RetryConfig) { c.MaxElapsedTime = 30 * time.Millisecond }, reasonRetries},
+		{"permanent", consumererror.NewPermanent(errors.New("no such index")), func(*resume.RetryConfig) {}, reasonPermanent},
+		{"retry off", errors.New("busy"), func(c *resume.RetryConfig) { c.Enabled = false }, reasonRetries},
+		{"retry ends", errors.New("busy"), func(c *resume.RetryConfig) { c.MaxElapsedTime = 30 * time.Millisecond }, reasonRetries},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			write(t, path, "bad\nworse\n")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sync"
 	"syscall"
 	"time"
 
@@ -30,9 +29,6 @@ const (
 	mendPermanent = "see the error: the exporter or processor says what it does not take"
 	mendRetries   = "set retry_on_failure::max_elapsed_time to 0, which tries without end"
 )
-
-// warnEvery is how often one kind of warning may be repeated.
-const warnEvery = time.Minute
 
 // telemetry holds the receiver's own instruments.
 type telemetry struct {
@@ -116,7 +112,7 @@ func (t *telemetry) because(reason string) metric.MeasurementOption {
 func (r *fileLog) loseRecords(n int, reason, path string, err error) {
 	r.tel.lostRecords.Add(r.ctx, int64(n), r.tel.because(reason))
 	mend := map[string]string{reasonPermanent: mendPermanent, reasonRetries: mendRetries, reasonTruncated: mendTruncated}[reason]
-	if r.quiet.allow("records " + reason) {
+	if r.warned.Allow("records "+reason, time.Now()) {
 		r.log.Warn("file_log: records lost; more of the same kind within a minute are only counted",
 			zap.String("reason", reason), zap.String("path", path), zap.Int("records", n), zap.String("mend", mend), zap.Error(err))
 	}
@@ -125,30 +121,10 @@ func (r *fileLog) loseRecords(n int, reason, path string, err error) {
 // loseBytes counts bytes that were never read as lost.
 func (r *fileLog) loseBytes(n int64, reason, path, mend string) {
 	r.tel.lostBytes.Add(r.ctx, n, r.tel.because(reason))
-	if r.quiet.allow("bytes " + reason) {
+	if r.warned.Allow("bytes "+reason, time.Now()) {
 		r.log.Warn("file_log: unread log lost; more of the same kind within a minute is only counted",
 			zap.String("reason", reason), zap.String("path", path), zap.Int64("bytes", n), zap.String("mend", mend))
 	}
-}
-
-// limiter lets one warning of a kind through each minute.
-type limiter struct {
-	mu   sync.Mutex
-	next map[string]time.Time
-}
-
-func (l *limiter) allow(kind string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if now.Before(l.next[kind]) {
-		return false
-	}
-	if l.next == nil {
-		l.next = make(map[string]time.Time)
-	}
-	l.next[kind] = now.Add(warnEvery)
-	return true
 }
 
 // mendFor says what an operator can do about a file that cannot be opened.

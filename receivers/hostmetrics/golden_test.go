@@ -2,9 +2,7 @@ package hostmetrics
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,9 +14,9 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+	"github.com/obsd-io/obsd/internal/golden"
+)
 
 func hostfs(tb testing.TB) string {
 	tb.Helper()
@@ -147,14 +145,7 @@ func line(dp pmetric.NumberDataPoint) string {
 func TestGolden(t *testing.T) {
 	cfg := hostConfig(t, everything)
 	delete(cfg.Scrapers.Memory.Get().Metrics, "system.memory.page_size")
-	got := scrapeOnce(t, cfg)
-	file := filepath.Join("testdata", "want.txt")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
+	golden.Require(t, "want.txt", scrapeOnce(t, cfg))
 }
 
 // TestCatalog holds the names, units, types and defaults against those of the

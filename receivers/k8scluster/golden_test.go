@@ -13,6 +13,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 // load reads an object of testdata.
@@ -107,9 +109,11 @@ func write(t *testing.T, cfg *Config) string {
 	return render(md)
 }
 
-func TestGoldenDefault(t *testing.T) { golden(t, "default.want", write(t, config(nil))) }
+func TestGoldenDefault(t *testing.T) { golden.Require(t, "default.want", write(t, config(nil))) }
 
-func TestGoldenEverything(t *testing.T) { golden(t, "everything.want", write(t, config(everything))) }
+func TestGoldenEverything(t *testing.T) {
+	golden.Require(t, "everything.want", write(t, config(everything)))
+}
 
 // TestResourcesOfPods counts as the scheduler does: the containers and sidecars, or an init container if it needs more.
 func TestResourcesOfPods(t *testing.T) {

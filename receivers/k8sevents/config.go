@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/obsd-io/obsd/internal/kubeapi"
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 // What `start_at` may be.
@@ -42,36 +43,16 @@ type Config struct {
 	// the next leader goes on where the last one was, and for one that has no disk. It is not the elector's own Lease.
 	CheckpointLease string `mapstructure:"checkpoint_lease"`
 
-	// RetryOnFailure says how a batch that the pipeline refused is sent again.
-	RetryOnFailure RetryConfig `mapstructure:"retry_on_failure"`
-}
-
-// RetryConfig says how a refused batch is sent again. The position does not move meanwhile.
-type RetryConfig struct {
-	// Enabled sends a refused batch again. Without it a refused batch is counted as lost.
-	Enabled bool `mapstructure:"enabled"`
-
-	// InitialInterval is the first wait; it doubles with each refusal.
-	InitialInterval time.Duration `mapstructure:"initial_interval"`
-
-	// MaxInterval is the longest wait.
-	MaxInterval time.Duration `mapstructure:"max_interval"`
-
-	// MaxElapsedTime is how long a batch is tried before it is counted as lost. 0 tries without end. The API server forgets
-	// events after an hour, so that what happens in a longer time is not there any more when a batch goes through at last.
-	MaxElapsedTime time.Duration `mapstructure:"max_elapsed_time"`
+	// RetryOnFailure says how a batch that the pipeline refused is sent again. The API server forgets events after an hour, so
+	// that what happens in a longer time is not there any more when a batch goes through at last.
+	RetryOnFailure resume.RetryConfig `mapstructure:"retry_on_failure"`
 }
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		API:     kubeapi.NewDefaultConfig(),
-		StartAt: startAtEnd,
-		RetryOnFailure: RetryConfig{
-			Enabled:         true,
-			InitialInterval: time.Second,
-			MaxInterval:     30 * time.Second,
-			MaxElapsedTime:  30 * time.Minute,
-		},
+		API:            kubeapi.NewDefaultConfig(),
+		StartAt:        startAtEnd,
+		RetryOnFailure: resume.NewRetryConfig(30 * time.Minute),
 	}
 }
 
@@ -100,26 +81,7 @@ func (c *Config) Validate() error {
 	if c.StorageID != nil && c.CheckpointLease != "" {
 		bad("storage: the position is kept in checkpoint_lease: remove one of them")
 	}
-	return errors.Join(append(errs, c.RetryOnFailure.validate())...)
-}
-
-func (c *RetryConfig) validate() error {
-	if !c.Enabled {
-		return nil
-	}
-	var errs []error
-	if c.InitialInterval <= 0 {
-		errs = append(errs, fmt.Errorf("retry_on_failure::initial_interval: %v: must be more than 0, such as 1s", c.InitialInterval))
-	}
-	if c.MaxInterval < c.InitialInterval {
-		errs = append(errs, fmt.Errorf("retry_on_failure::max_interval: %v: must not be less than initial_interval %v",
-			c.MaxInterval, c.InitialInterval))
-	}
-	if c.MaxElapsedTime < 0 {
-		errs = append(errs, fmt.Errorf("retry_on_failure::max_elapsed_time: %v: must not be negative; 0 tries without end",
-			c.MaxElapsedTime))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.RetryOnFailure.Check())...)
 }
 
 // lease is the namespace and name of the Lease with the position; both are empty if there is none.

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/obsd-io/obsd/internal/configtest"
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 func TestConfigFiles(t *testing.T) {
@@ -27,7 +28,7 @@ func TestConfigValues(t *testing.T) {
 	want.API.AuthType, want.API.KubeConfig, want.API.Context = "kubeConfig", "/etc/kubeconfig", "prod"
 	want.Namespaces, want.StartAt = []string{"shop", "bank"}, startAtBeginning
 	want.LeaderElector, want.CheckpointLease = &electorID, "monitoring/obsd-events"
-	want.RetryOnFailure = RetryConfig{Enabled: true, InitialInterval: 2 * time.Second, MaxInterval: time.Minute, MaxElapsedTime: time.Hour}
+	want.RetryOnFailure = resume.RetryConfig{Enabled: true, InitialInterval: 2 * time.Second, MaxInterval: time.Minute, MaxElapsedTime: time.Hour}
 	require.Equal(t, want, cfg)
 	require.Equal(t, []string{""}, createDefaultConfig().(*Config).scopes())
 }

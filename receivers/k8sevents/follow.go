@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/obsd-io/obsd/internal/kubeapi"
 )
 
 // listTimeout is for one page of a list.
@@ -31,12 +33,12 @@ type follower struct {
 	pos       position
 	sent      recent
 	batch     batch
-	trouble   trouble
+	trouble   kubeapi.Trouble
 }
 
 func newFollower(r *eventReceiver, namespace string) *follower {
 	return &follower{
-		r: r, namespace: namespace, pos: r.checkpoints.of(namespace), sent: newRecent(), trouble: trouble{r: r, resource: askedEvents},
+		r: r, namespace: namespace, pos: r.checkpoints.of(namespace), sent: newRecent(), trouble: r.eventsTrouble(),
 	}
 }
 
@@ -49,7 +51,7 @@ func (f *follower) run(ctx, sending context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		f.trouble.note(ctx, err)
+		f.trouble.Note(ctx, err)
 		if err == nil && time.Since(began) >= t.settled {
 			wait = 0
 			continue
@@ -165,7 +167,7 @@ func (f *follower) watch(ctx, sending context.Context) error {
 		return err
 	}
 	defer w.Stop()
-	f.trouble.note(ctx, nil)
+	f.trouble.Note(ctx, nil)
 	for {
 		ended := f.gather(open, w)
 		if !f.deliver(ctx, sending) {
@@ -221,21 +223,4 @@ func (f *follower) take(ctx context.Context, told watch.Event) error {
 	}
 	f.batch.version = e.ResourceVersion
 	return nil
-}
-
-// mend says what an operator can do about a failure.
-func mend(resource string, err error) string {
-	switch {
-	case apierrors.IsForbidden(err) && resource == askedEvents:
-		return "give the service account list and watch on events"
-	case apierrors.IsForbidden(err):
-		return "give the service account get, create and update on leases in the namespace of checkpoint_lease"
-	case apierrors.IsUnauthorized(err):
-		return "check the service account's token, or the credentials in the kubeconfig"
-	case apierrors.IsNotFound(err):
-		return "make the namespace that checkpoint_lease names"
-	case resource == askedPositions:
-		return "see the error: what keeps the position cannot be reached"
-	}
-	return "check that the API server runs and can be reached from here"
 }

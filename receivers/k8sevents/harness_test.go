@@ -20,8 +20,6 @@ import (
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/receivertest"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -30,6 +28,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/kubeapi"
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/metertest"
 )
 
 const deadline = 30 * time.Second
@@ -162,20 +161,9 @@ func watches(t testing.TB, a *kubetest.API, n int) {
 }
 
 // counted is the sum of one of the receiver's own counters over the points with an attribute.
-func (r *rig) counted(t testing.TB, name, key, value string) (n int64) {
+func (r *rig) counted(t testing.TB, name, key, value string) int64 {
 	t.Helper()
-	m, err := r.tel.GetMetric(name)
-	if err != nil {
-		return 0
-	}
-	data, ok := m.Data.(metricdata.Sum[int64])
-	require.True(t, ok)
-	for _, p := range data.DataPoints {
-		if v, _ := p.Attributes.Value(attribute.Key(key)); v.AsString() == value {
-			n += p.Value
-		}
-	}
-	return n
+	return metertest.Sum(t, r.tel, name, key, value)
 }
 
 // host has extensions.

@@ -17,10 +17,13 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/obsd-io/obsd/internal/kubeapi"
+	"github.com/obsd-io/obsd/internal/quiet"
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 // stopWait is how long a batch that is with the pipeline at the end may take before it is broken off.
@@ -54,7 +57,7 @@ type eventReceiver struct {
 	events      corev1.EventsGetter
 	checkpoints checkpoints
 
-	unsaved bool // the last save failed; of who saves
+	unsaved quiet.Outage
 
 	mu     sync.Mutex
 	closed bool
@@ -121,9 +124,9 @@ func (r *eventReceiver) connect(ctx context.Context, host component.Host) error 
 		r.checkpoints.keeper = &inLease{client: client, namespace: namespace, name: name}
 	}
 	if r.cfg.StorageID != nil {
-		client, err := openStorage(ctx, host, *r.cfg.StorageID, r.set.ID)
+		client, err := resume.OpenStorage(ctx, host, *r.cfg.StorageID, r.set.ID)
 		if err != nil {
-			return err
+			return fmt.Errorf("k8s_events: %w", err)
 		}
 		r.checkpoints.keeper, r.checkpoints.atOnce = inStorage{client}, true
 	}
@@ -205,10 +208,13 @@ func (r *eventReceiver) read(ctx context.Context) {
 
 // load reads the positions, for as long as that takes: without them nothing can be told from what was sent before.
 func (r *eventReceiver) load(ctx context.Context) bool {
-	trouble := trouble{r: r, resource: askedPositions}
+	trouble := kubeapi.Trouble{
+		Component: "k8s_events", Logger: r.set.Logger, Who: "what keeps the position", What: "positions",
+		Mend: mendPositions, Failed: r.tel.fail,
+	}
 	for wait := r.timing.again; ; wait = min(2*wait, r.timing.longest) {
 		err := r.checkpoints.load(ctx)
-		trouble.note(ctx, err)
+		trouble.Note(ctx, err)
 		if err == nil {
 			return true
 		}
@@ -225,49 +231,34 @@ func (r *eventReceiver) unread(err error) {
 
 // saved counts saves that failed, and says so once until one succeeds. Saves come one after the other.
 func (r *eventReceiver) saved(ctx context.Context, err error) {
-	switch {
-	case err != nil && !r.unsaved:
-		r.set.Logger.Warn("k8s_events: the position could not be saved, without which a restart repeats events; it is tried again and again",
-			zap.String("mend", mend(askedPositions, err)), zap.Error(err))
-	case err == nil && r.unsaved:
-		r.set.Logger.Info("k8s_events: the position is saved again")
-	}
-	r.unsaved = err != nil
-	if err != nil {
-		r.tel.add(ctx, r.tel.unsaved, 1)
-	}
-}
-
-// What requests are about.
-const (
-	askedEvents    = "events"
-	askedPositions = "positions"
-)
-
-// trouble says each kind of failure once, and when it is over. It belongs to one goroutine.
-type trouble struct {
-	r        *eventReceiver
-	resource string
-	last     string
-}
-
-func (t *trouble) note(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
-	}
 	if err == nil {
-		if t.last != "" {
-			t.r.set.Logger.Info("k8s_events: there is an answer again", zap.String("what", t.resource))
+		if r.unsaved.Over() {
+			r.set.Logger.Info("k8s_events: the position is saved again")
 		}
-		t.last = ""
 		return
 	}
-	reason := kubeapi.Reason(err)
-	t.r.tel.fail(ctx, t.resource, reason)
-	if reason == t.last {
-		return
+	r.tel.add(ctx, r.tel.unsaved, 1)
+	if r.unsaved.Failed("") {
+		r.set.Logger.Warn("k8s_events: the position could not be saved, without which a restart repeats events; it is tried again and again",
+			zap.String("mend", mendPositions(err)), zap.Error(err))
 	}
-	t.last = reason
-	t.r.set.Logger.Warn("k8s_events: no answer; it is asked again, and this is not said again until there is one",
-		zap.String("what", t.resource), zap.String("mend", mend(t.resource, err)), zap.Error(err))
+}
+
+// eventsTrouble says why events cannot be read.
+func (r *eventReceiver) eventsTrouble() kubeapi.Trouble {
+	return kubeapi.Trouble{
+		Component: "k8s_events", Logger: r.set.Logger, What: "events", Failed: r.tel.fail,
+		Mend: func(err error) string { return kubeapi.Mend(err, "list and watch on events") },
+	}
+}
+
+// mendPositions says what an operator can do about positions that cannot be read or saved.
+func mendPositions(err error) string {
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return kubeapi.Mend(err, "get, create and update on leases in the namespace of checkpoint_lease")
+	case apierrors.IsNotFound(err):
+		return "make the namespace that checkpoint_lease names"
+	}
+	return "see the error: what keeps the position cannot be reached"
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/resume"
 )
 
 func TestStartAt(t *testing.T) {
@@ -132,8 +133,8 @@ func TestWatchesThatEnd(t *testing.T) {
 	a.Set(event("d", 1))
 	r.gets(t, "a 1", "b 1", "c 1", "d 1")
 	require.EqualValues(t, 1, r.counted(t, "obsd_k8s_events_ended_watches", "end", endExpired))
-	require.Equal(t, []string{"k8s_events: no answer; it is asked again, and this is not said again until there is one"}, r.warnings())
-	require.Equal(t, 1, r.logs.FilterMessage("k8s_events: there is an answer again").Len())
+	require.Equal(t, []string{"k8s_events: the API server does not answer; it is asked again, and this is not said again until it does"}, r.warnings())
+	require.Equal(t, 1, r.logs.FilterMessage("k8s_events: the API server answers again").Len())
 }
 
 // TestBookmarks moves the position without an event.
@@ -224,7 +225,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestLost(t *testing.T) {
-	f := func(reason string, refusal error, change func(*RetryConfig)) {
+	f := func(reason string, refusal error, change func(*resume.RetryConfig)) {
 		t.Helper()
 		a := kubetest.NewAPI(t)
 		a.Set(event("a", 1))
@@ -245,9 +246,9 @@ func TestLost(t *testing.T) {
 		require.EqualValues(t, 1, r.counted(t, "obsd_k8s_events_lost_records", "reason", reason))
 		require.Contains(t, r.warnings(), "k8s_events: events lost")
 	}
-	f(reasonPermanent, consumererror.NewPermanent(errors.New("bad")), func(*RetryConfig) {})
-	f(reasonRetries, errors.New("down"), func(c *RetryConfig) { c.Enabled = false })
-	f(reasonRetries, errors.New("down"), func(c *RetryConfig) { c.MaxElapsedTime = 5 * time.Millisecond })
+	f(reasonPermanent, consumererror.NewPermanent(errors.New("bad")), func(*resume.RetryConfig) {})
+	f(reasonRetries, errors.New("down"), func(c *resume.RetryConfig) { c.Enabled = false })
+	f(reasonRetries, errors.New("down"), func(c *resume.RetryConfig) { c.MaxElapsedTime = 5 * time.Millisecond })
 }
 
 // TestShutdownUnstarted is safe, as is a second time.

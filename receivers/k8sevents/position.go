@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
@@ -161,24 +160,4 @@ func decode(data []byte) (positions map[string]position, err error) {
 	return positions, nil
 }
 
-var (
-	errNoPosition  = errors.New("what is kept is no position")
-	errNoExtension = errors.New("no such extension")
-)
-
-// openStorage returns the client of a storage extension.
-func openStorage(ctx context.Context, host component.Host, id, self component.ID) (storage.Client, error) {
-	extension, ok := host.GetExtensions()[id]
-	if !ok {
-		return nil, fmt.Errorf("k8s_events: storage: %q: %w: list it under extensions and under service::extensions", id, errNoExtension)
-	}
-	storing, ok := extension.(storage.Extension)
-	if !ok {
-		return nil, fmt.Errorf("k8s_events: storage: %q: not a storage extension: name one such as file_storage", id)
-	}
-	client, err := storing.GetClient(ctx, component.KindReceiver, self, "")
-	if err != nil {
-		return nil, fmt.Errorf("k8s_events: storage: %q: open: %w", id, err)
-	}
-	return client, nil
-}
+var errNoPosition = errors.New("what is kept is no position")

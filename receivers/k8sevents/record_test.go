@@ -2,12 +2,9 @@ package k8sevents
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -22,10 +19,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/obsd-io/obsd/internal/golden"
 	"github.com/obsd-io/obsd/internal/kubetest"
 )
-
-var update = flag.Bool("update", false, "rewrite the files in testdata that say what must come out")
 
 func seriesOf(count int32, last time.Time) *v1.EventSeries {
 	return &v1.EventSeries{Count: count, LastObservedTime: metav1.NewMicroTime(last)}
@@ -79,13 +75,7 @@ func TestGolden(t *testing.T) {
 	for _, logs := range r.sink.got {
 		b.WriteString(render(logs))
 	}
-	path := filepath.Join("testdata", "records.want")
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, string(want), b.String())
+	golden.Require(t, "records.want", b.String())
 }
 
 // render writes records as text: a line for each resource, and one for each record below it.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,48 +15,32 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/obsd-io/obsd/internal/golden"
 	"github.com/obsd-io/obsd/internal/kubeapi"
+	"github.com/obsd-io/obsd/internal/kubetest"
 )
 
-// fakeAPI makes a fake kubelet an API server too: nodes and pods to list and watch, and the proxy to itself.
-type fakeAPI struct {
-	*fakeKubelet
-	events map[string]chan watch.Event
-
-	mu      sync.Mutex
-	objects map[string][]any
-	watched map[string]int
-	expired bool // answer the next watch with 410
-}
-
-func newFakeAPI(t *testing.T, nodes ...string) *fakeAPI {
+// apiWith is an API server with nodes whose kubelets say little.
+func apiWith(t *testing.T, nodes ...string) *kubetest.API {
 	t.Helper()
-	a := &fakeAPI{
-		fakeKubelet: newFakeKubelet(t), objects: map[string][]any{}, watched: map[string]int{},
-		events: map[string]chan watch.Event{"nodes": make(chan watch.Event), "pods": make(chan watch.Event)},
-	}
+	a := kubetest.NewAPI(t)
 	for _, name := range nodes {
-		a.objects["nodes"] = append(a.objects["nodes"], a.node(t, name))
-		a.handle("/api/v1/nodes/"+name+"/proxy/stats/summary", func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = fmt.Fprintf(w, `{"node":{"nodeName":%q,"memory":{"usageBytes":1}}}`, name)
-		})
-	}
-	for _, what := range []string{"nodes", "pods"} {
-		a.handle("/api/v1/"+what, func(w http.ResponseWriter, r *http.Request) { a.list(w, r, what) })
+		a.Set(apiNode(name, "https://10.0.0.1:10250"))
+		a.Proxy(name, says(fmt.Sprintf(`{"node":{"nodeName":%q,"memory":{"usageBytes":1}}}`, name)))
 	}
 	return a
 }
 
-// node is a Node object whose kubelet is the fake.
-func (a *fakeAPI) node(t *testing.T, name string) *v1.Node {
-	t.Helper()
-	u, err := url.Parse(a.URL)
-	require.NoError(t, err)
-	port, err := strconv.Atoi(u.Port())
-	require.NoError(t, err)
-	n := &v1.Node{TypeMeta: metav1.TypeMeta{Kind: "Node", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: "1"}}
+func says(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }
+}
+
+// apiNode is a Node object whose kubelet is at a URL.
+func apiNode(name, at string) *v1.Node {
+	u, _ := url.Parse(at)
+	port, _ := strconv.Atoi(u.Port())
+	n := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	n.Status.Addresses = []v1.NodeAddress{{Type: v1.NodeHostName, Address: name}, {Type: v1.NodeInternalIP, Address: u.Hostname()}}
 	n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(port)
 	n.Status.Capacity = v1.ResourceList{v1.ResourceCPU: resource.MustParse("4"), v1.ResourceMemory: resource.MustParse("16Gi"), v1.ResourcePods: resource.MustParse("110")}
@@ -68,71 +50,9 @@ func (a *fakeAPI) node(t *testing.T, name string) *v1.Node {
 	return n
 }
 
-func (a *fakeAPI) list(w http.ResponseWriter, r *http.Request, what string) {
-	w.Header().Set("Content-Type", "application/json")
-	if r.URL.Query().Get("watch") == "" {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(map[string]any{
-			"kind": map[string]string{"nodes": "NodeList", "pods": "PodList"}[what], "apiVersion": "v1",
-			"metadata": map[string]any{"resourceVersion": "1"}, "items": a.objects[what],
-		})
-		return
-	}
-	a.watch(w, r, what)
-}
-
-// watch streams what a test sends. A watch that asks for a list first is refused, as by an API server that cannot.
-func (a *fakeAPI) watch(w http.ResponseWriter, r *http.Request, what string) {
-	a.mu.Lock()
-	a.watched[what]++
-	expired := a.expired
-	a.expired = false
-	a.mu.Unlock()
-	switch {
-	case r.URL.Query().Get("sendInitialEvents") == "true":
-		status(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
-		return
-	case expired:
-		status(w, http.StatusGone, metav1.StatusReasonExpired)
-		return
-	}
-	_ = http.NewResponseController(w).Flush()
-	for {
-		select {
-		case e := <-a.events[what]:
-			_ = json.NewEncoder(w).Encode(map[string]any{"type": e.Type, "object": e.Object})
-			_ = http.NewResponseController(w).Flush()
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
-func status(w http.ResponseWriter, code int, reason metav1.StatusReason) {
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason,
-	})
-}
-
-// kubeconfig writes a kubeconfig for the fake.
-func (a *fakeAPI) kubeconfig(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	a.ca.write(t, filepath.Join(dir, "ca.crt"))
-	path := filepath.Join(dir, "config")
-	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"x",
-"clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority":"ca.crt"}}],
-"users":[{"name":"u","user":{"token":"one"}}],
-"contexts":[{"name":"test","context":{"cluster":"c","user":"u"}}]}`, a.URL), 0o600))
-	return path
-}
-
-func (a *fakeAPI) config(t *testing.T, change func(*Config)) *Config {
-	t.Helper()
+func apiConfig(a *kubetest.API, change func(*Config)) *Config {
 	cfg := createDefaultConfig().(*Config)
-	cfg.AuthType, cfg.KubeConfig, cfg.Context = authKubeConfig, a.kubeconfig(t), "test"
+	cfg.AuthType, cfg.KubeConfig, cfg.Context = authKubeConfig, a.Kubeconfig(), "test"
 	change(cfg)
 	return cfg
 }
@@ -149,16 +69,16 @@ func (h *harness) nodeNames() (out []string) {
 }
 
 func TestKubeConfigProxiesToOneNode(t *testing.T) {
-	a := newFakeAPI(t, "node1")
-	h := newHarness(t, a.config(t, func(c *Config) { c.Endpoint = "node1" }))
+	a := apiWith(t, "node1")
+	h := newHarness(t, apiConfig(a, func(c *Config) { c.Endpoint = "node1" }))
 	v, ok := value(t, h.once(t), "k8s.node.memory.usage", attrNode, "node1")
 	require.True(t, ok)
 	require.EqualValues(t, 1, v.IntValue())
 }
 
 func TestAllNodes(t *testing.T) {
-	a := newFakeAPI(t, "node1", "node2")
-	h := newHarness(t, a.config(t, func(c *Config) { c.Nodes = nodesAll }))
+	a := apiWith(t, "node1", "node2")
+	h := newHarness(t, apiConfig(a, func(c *Config) { c.Nodes = nodesAll }))
 	until(t, "both nodes are known", func() bool { return len(h.nodeNames()) == 2 })
 	md := h.once(t)
 	for _, name := range []string{"node1", "node2"} {
@@ -170,10 +90,9 @@ func TestAllNodes(t *testing.T) {
 	}
 	require.Len(t, h.got, 2, "a batch for each node")
 
-	a.handle("/api/v1/nodes/node3/proxy/stats/summary", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(rich)) })
-	a.events["nodes"] <- watch.Event{Type: watch.Added, Object: a.node(t, "node3")}
+	a.Set(apiNode("node3", "https://10.0.0.3:10250"))
 	until(t, "the new node is known", func() bool { return len(h.nodeNames()) == 3 })
-	a.events["nodes"] <- watch.Event{Type: watch.Deleted, Object: a.node(t, "node1")}
+	a.Delete(apiNode("node1", ""))
 	until(t, "the old node is gone", func() bool { return len(h.nodeNames()) == 2 })
 	require.NotContains(t, h.nodeNames(), "node1")
 }
@@ -184,14 +103,14 @@ func TestAllNodesWithOneThatHangs(t *testing.T) {
 	for i := range names {
 		names[i] = fmt.Sprintf("node%d", i)
 	}
-	a := newFakeAPI(t, names...)
+	a := apiWith(t, names...)
 	hung := make(chan struct{})
-	a.handle("/api/v1/nodes/node3/proxy/stats/summary", func(_ http.ResponseWriter, r *http.Request) {
+	a.Proxy("node3", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		close(hung)
-	})
-	cfg := a.config(t, func(c *Config) {
-		c.Nodes, c.Parallel, c.Controller.Timeout, c.Controller.CollectionInterval = nodesAll, 3, 500*time.Millisecond, 400*time.Millisecond
+	}))
+	cfg := apiConfig(a, func(c *Config) {
+		c.Nodes, c.Parallel, c.Controller.Timeout, c.Controller.CollectionInterval = nodesAll, 3, 3*time.Second, 400*time.Millisecond
 	})
 	h := newHarness(t, cfg)
 	until(t, "all nodes are known", func() bool { return len(h.nodeNames()) == len(names) })
@@ -206,17 +125,15 @@ func TestAllNodesWithOneThatHangs(t *testing.T) {
 
 // TestDirectAccess reaches the kubelet by the address of the Node object.
 func TestDirectAccess(t *testing.T) {
-	a := newFakeAPI(t, "node1")
-	n := cutNode(a.node(t, "node1"))
-	u, err := n.url(createDefaultConfig().(*Config))
+	u, err := cutNode(apiNode("node1", "https://10.0.0.1:10251")).url(createDefaultConfig().(*Config))
 	require.NoError(t, err)
-	require.Equal(t, a.URL, u.String())
+	require.Equal(t, "https://10.0.0.1:10251", u.String())
 	require.Equal(t, "node2:10250", cutNode(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node2"}}).endpoint)
 }
 
 func apiPod(uid, node string, restarts int32) *v1.Pod {
-	p := &v1.Pod{TypeMeta: metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}}
-	p.Name, p.Namespace, p.UID, p.ResourceVersion = "p", "ns", types.UID(uid), "2"
+	p := &v1.Pod{}
+	p.Name, p.Namespace, p.UID = "p", "ns", types.UID(uid)
 	p.Labels = map[string]string{"app": "web", "pod-template-hash": "5d"}
 	controller := true
 	p.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "web-5d", Controller: &controller}}
@@ -232,14 +149,13 @@ func apiPod(uid, node string, restarts int32) *v1.Pod {
 
 // TestMetadataFromTheAPI follows pods: a change shows in the next scrape, a list that has expired is fetched anew.
 func TestMetadataFromTheAPI(t *testing.T) {
-	a := newFakeAPI(t, "node1")
-	a.objects["pods"] = []any{apiPod("u", "node1", 2), apiPod("other", "node2", 0)}
-	a.handle("/api/v1/nodes/node1/proxy/stats/summary", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"node":{"nodeName":"node1","memory":{"usageBytes":1}},"pods":[{"podRef":{"name":"p","namespace":"ns","uid":"u"},"volume":[{"name":"tmp","usedBytes":1}],
+	a := apiWith(t, "node1")
+	other := apiPod("other", "node2", 0)
+	other.Name = "other"
+	a.Set(apiPod("u", "node1", 2), other)
+	a.Proxy("node1", says(`{"node":{"nodeName":"node1","memory":{"usageBytes":1}},"pods":[{"podRef":{"name":"p","namespace":"ns","uid":"u"},"volume":[{"name":"tmp","usedBytes":1}],
 "containers":[{"name":"c","memory":{"usageBytes":7}}]}]}`))
-	})
-	a.expired = true
-	h := newHarness(t, a.config(t, func(c *Config) {
+	h := newHarness(t, apiConfig(a, func(c *Config) {
 		c.Endpoint, c.Metadata = "node1", MetadataConfig{Source: sourceAPI, Labels: []string{"app"}}
 		c.Metrics = map[string]Toggle{"k8s.container.memory_request_utilization": {Enabled: true}, "k8s.container.memory.node.utilization": {Enabled: true}}
 	}))
@@ -247,29 +163,25 @@ func TestMetadataFromTheAPI(t *testing.T) {
 		m := h.api.metadata("node1")
 		return len(m.pods) == 1 && m.node != nil
 	})
-	golden(t, "api.want", render(h.once(t)))
+	golden.Require(t, "api.want", render(h.once(t)))
 	require.Empty(t, h.warnings())
 
-	a.mu.Lock()
-	a.objects["pods"] = nil // what a new list would have
-	a.mu.Unlock()
-	a.events["pods"] <- watch.Event{Type: watch.Modified, Object: apiPod("u", "node1", 3)}
+	a.Compact()
+	a.CloseWatches()
+	a.Set(apiPod("u", "node1", 3))
 	until(t, "the restart is known", func() bool {
 		v, ok := value(t, h.once(t), "k8s.container.restarts")
 		return ok && v.IntValue() == 3
 	})
-	a.events["pods"] <- watch.Event{Type: watch.Deleted, Object: apiPod("u", "node1", 3)}
+	a.Delete(apiPod("u", "node1", 3))
 	until(t, "the pod is gone", func() bool { return len(h.api.metadata("node1").pods) == 0 })
 }
 
 // TestAPIForbidden says once what is missing, and scrapes without.
 func TestAPIForbidden(t *testing.T) {
-	a := newFakeAPI(t, "node1")
-	a.handle("/api/v1/pods", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		status(w, http.StatusForbidden, metav1.StatusReasonForbidden)
-	})
-	h := newHarness(t, a.config(t, func(c *Config) { c.Endpoint, c.Metadata.Source = "node1", sourceAPI }))
+	a := apiWith(t, "node1")
+	a.Refuse("pods", http.StatusForbidden)
+	h := newHarness(t, apiConfig(a, func(c *Config) { c.Endpoint, c.Metadata.Source = "node1", sourceAPI }))
 	until(t, "it is said", func() bool { return h.logs.FilterMessageSnippet("the API server does not answer").Len() == 1 })
 	_, ok := value(t, h.once(t), "k8s.node.memory.usage")
 	require.True(t, ok)

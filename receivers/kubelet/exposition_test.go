@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 func expose(t testing.TB, text string, cfg *PrometheusConfig) (md pmetric.Metrics, bad int) {
@@ -21,7 +23,7 @@ func TestGoldenExposition(t *testing.T) {
 	for _, name := range []string{"resource", "probes"} {
 		md, bad := expose(t, string(captured(t, name+".txt")), &PrometheusConfig{})
 		require.Zero(t, bad)
-		golden(t, name+".want", render(md))
+		golden.Require(t, name+".want", render(md))
 	}
 	md, bad := expose(t, string(captured(t, "cadvisor.txt")), &PrometheusConfig{
 		IncludeMetrics: []string{"container_cpu_*", "container_memory_failures_total", "container_network_receive_bytes_total", "machine_*"},
@@ -30,7 +32,7 @@ func TestGoldenExposition(t *testing.T) {
 		ExcludeSeries:  []LabelMatch{{Label: "pod"}, {Label: "failure_type", Value: "pgmaj*"}},
 	})
 	require.Zero(t, bad)
-	golden(t, "cadvisor.want", render(md))
+	golden.Require(t, "cadvisor.want", render(md))
 }
 
 // TestEverySample counts the lines of the largest answer.

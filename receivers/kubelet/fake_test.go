@@ -2,15 +2,8 @@ package kubelet
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,69 +17,17 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
-	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/obsd-io/obsd/internal/certtest"
 )
-
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	a := &authority{}
-	var err error
-	a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	require.NoError(t, err)
-	a.cert, err = x509.ParseCertificate(der)
-	require.NoError(t, err)
-	return a
-}
-
-// write writes the authority's certificate to a file.
-func (a *authority) write(t testing.TB, path string) {
-	t.Helper()
-	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600))
-}
-
-// issue signs a certificate for loopback, of a server or a client.
-func (a *authority) issue(t testing.TB) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "obsd"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	require.NoError(t, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-// writePair writes a certificate and its key to files.
-func writePair(t testing.TB, pair tls.Certificate, certFile, keyFile string) {
-	t.Helper()
-	require.NoError(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o600))
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
-}
 
 // fakeKubelet is a TLS server that answers what a test tells it to. The token it takes and its certificate can change.
 type fakeKubelet struct {
 	*httptest.Server
-	ca *authority
+	ca *certtest.Authority
 
 	mu      sync.Mutex
 	token   string
@@ -98,8 +39,8 @@ type fakeKubelet struct {
 
 func newFakeKubelet(t testing.TB) *fakeKubelet {
 	t.Helper()
-	f := &fakeKubelet{ca: newAuthority(t), token: "one", answers: map[string]http.HandlerFunc{}, asked: map[string]int{}}
-	f.cert = f.ca.issue(t)
+	f := &fakeKubelet{ca: certtest.NewAuthority(t), token: "one", answers: map[string]http.HandlerFunc{}, asked: map[string]int{}}
+	f.cert = f.ca.Issue(t, time.Hour)
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
 	f.Config.ErrorLog = zap.NewStdLog(zap.NewNop())
 	f.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -174,7 +115,7 @@ func (f *fakeKubelet) config(t testing.TB) *Config {
 	cfg := createDefaultConfig().(*Config)
 	cfg.Endpoint = f.URL
 	cfg.CAFile, cfg.TokenFile = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "token")
-	f.ca.write(t, cfg.CAFile)
+	f.ca.Write(t, cfg.CAFile)
 	require.NoError(t, os.WriteFile(cfg.TokenFile, []byte(f.token+"\n"), 0o600))
 	return cfg
 }
@@ -233,8 +174,6 @@ func (h *harness) warnings() (out []string) {
 	}
 	return out
 }
-
-func attributeKey(name string) attribute.Key { return attribute.Key(name) }
 
 // sinkFunc is a consumer that calls a function for each batch.
 type sinkFunc func()

@@ -18,28 +18,15 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/obsd-io/obsd/internal/certtest"
+	"github.com/obsd-io/obsd/internal/metertest"
 )
 
 // counted is the sum of one of the receiver's own counters over the points with these attributes.
-func (h *harness) counted(t *testing.T, name string, attributes ...string) (n int64) {
+func (h *harness) counted(t *testing.T, name string, attributes ...string) int64 {
 	t.Helper()
-	m, err := h.tel.GetMetric(name)
-	if err != nil {
-		return 0
-	}
-	data, ok := m.Data.(metricdata.Sum[int64])
-	require.True(t, ok)
-	for _, p := range data.DataPoints {
-		fits := true
-		for i := 0; i < len(attributes); i += 2 {
-			v, _ := p.Attributes.Value(attributeKey(attributes[i]))
-			fits = fits && v.AsString() == attributes[i+1]
-		}
-		if fits {
-			n += p.Value
-		}
-	}
-	return n
+	return metertest.Sum(t, h.tel, name, attributes...)
 }
 
 func TestAllEndpoints(t *testing.T) {
@@ -151,12 +138,12 @@ func TestCARotation(t *testing.T) {
 	cfg := f.config(t)
 	h := newHarness(t, cfg)
 	require.NotZero(t, h.once(t).DataPointCount())
-	next := newAuthority(t)
-	f.set(func() { f.cert = next.issue(t) })
+	next := certtest.NewAuthority(t)
+	f.set(func() { f.cert = next.Issue(t, time.Hour) })
 	f.CloseClientConnections()
 	require.Zero(t, h.once(t).DataPointCount())
 	require.Equal(t, []string{"certificate"}, h.warnings())
-	next.write(t, cfg.CAFile)
+	next.Write(t, cfg.CAFile)
 	require.NotZero(t, h.once(t).DataPointCount())
 	require.Equal(t, []string{"certificate"}, h.warnings())
 }
@@ -164,7 +151,7 @@ func TestCARotation(t *testing.T) {
 func TestWrongCA(t *testing.T) {
 	f := newFakeKubelet(t)
 	cfg := f.config(t)
-	newAuthority(t).write(t, cfg.CAFile)
+	certtest.NewAuthority(t).Write(t, cfg.CAFile)
 	h := newHarness(t, cfg)
 	require.Zero(t, h.once(t).DataPointCount())
 	require.Equal(t, []string{"certificate"}, h.warnings())
@@ -181,21 +168,21 @@ func TestClientCertificate(t *testing.T) {
 	cfg := f.config(t)
 	dir := t.TempDir()
 	cfg.AuthType, cfg.TokenFile, cfg.CertFile, cfg.KeyFile = authTLS, "", filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	use := func(a *authority) {
-		f.set(func() { f.token, f.clients = "", x509.NewCertPool(); f.clients.AddCert(a.cert) })
+	use := func(a *certtest.Authority) {
+		f.set(func() { f.token, f.clients = "", x509.NewCertPool(); f.clients.AddCert(a.Cert) })
 		f.CloseClientConnections()
 	}
 	use(f.ca)
-	writePair(t, f.ca.issue(t), cfg.CertFile, cfg.KeyFile)
+	certtest.WritePair(t, f.ca.Issue(t, time.Hour), cfg.CertFile, cfg.KeyFile)
 	h := newHarness(t, cfg)
 	require.NotZero(t, h.once(t).DataPointCount())
 
-	next := newAuthority(t)
+	next := certtest.NewAuthority(t)
 	use(next)
 	require.Zero(t, h.once(t).DataPointCount())
 	require.Len(t, h.warnings(), 1)
 	require.Contains(t, []string{"client_certificate", "connection"}, h.warnings()[0], "the alert may come after the connection is gone")
-	writePair(t, next.issue(t), cfg.CertFile, cfg.KeyFile)
+	certtest.WritePair(t, next.Issue(t, time.Hour), cfg.CertFile, cfg.KeyFile)
 	require.NotZero(t, h.once(t).DataPointCount())
 	require.Len(t, h.warnings(), 1)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 var testTime = time.Date(2026, 11, 23, 14, 20, 32, 0, time.UTC)
@@ -59,13 +61,13 @@ func everyMetric(c *Config) {
 }
 
 func TestGoldenDefault(t *testing.T) {
-	golden(t, "default.want", render(newDesk(t, nil).write(t, captured(t, "summary.json"), nil, testTime)))
+	golden.Require(t, "default.want", render(newDesk(t, nil).write(t, captured(t, "summary.json"), nil, testTime)))
 }
 
 func TestGoldenEverything(t *testing.T) {
 	d := newDesk(t, everyMetric)
 	md := d.write(t, captured(t, "summary.json"), d.pods(t, captured(t, "pods.json")), testTime)
-	golden(t, "everything.want", render(md))
+	golden.Require(t, "everything.want", render(md))
 }
 
 // rich has what the captured node lacks: volumes, accelerators, a container's own metrics, processes.
@@ -88,7 +90,7 @@ func TestGoldenRich(t *testing.T) {
 {"metadata":{"name":"new","namespace":"ns","uid":"u2"},"status":{"phase":"Pending"},"spec":{"containers":[{"name":"n","resources":{"requests":{"cpu":"2"}}}]}},
 {"metadata":{"name":"done","namespace":"ns","uid":"u3"},"status":{"phase":"Succeeded"},"spec":{"containers":[{"name":"n","resources":{"requests":{"cpu":"2"}}}]}}]}`))
 	require.False(t, pods.pods["u3"].containers[0].counts, "what has ended requests nothing, even while the summary still has it")
-	golden(t, "rich.want", render(d.write(t, []byte(rich), pods, testTime)))
+	golden.Require(t, "rich.want", render(d.write(t, []byte(rich), pods, testTime)))
 }
 
 // TestAFieldThatIsNull takes each number, object and list out of a real answer in turn. What depends on it is gone, and

@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/quiet"
 )
 
 // paths are where the endpoints are on a kubelet.
@@ -44,7 +46,7 @@ type endpoint struct {
 
 	success atomic.Int64 // nanoseconds since 1970
 	points  atomic.Int64
-	failing atomic.Pointer[string] // the reason that has been warned of
+	outage  quiet.Outage
 }
 
 // scratch is what a scrape needs for a while. It is kept for the next one, of whatever node.
@@ -215,7 +217,7 @@ func (r *kubeletReceiver) timed(ctx context.Context, t *target, e *endpoint, do 
 	switch {
 	case err == nil:
 		e.success.Store(time.Now().UnixNano())
-		if e.failing.Swap(nil) != nil {
+		if e.outage.Over() {
 			r.set.Logger.Info("kubelet: endpoint answers again", zap.String("node", t.node), zap.String("endpoint", e.name))
 		}
 		return
@@ -224,12 +226,11 @@ func (r *kubeletReceiver) timed(ctx context.Context, t *target, e *endpoint, do 
 	}
 	reason, mend := failure(err)
 	r.tel.fail(ctx, e, reason)
-	if last := e.failing.Swap(&reason); last != nil && *last == reason {
-		return
+	if e.outage.Failed(reason) {
+		r.set.Logger.Warn("kubelet: scrape failed; it is tried again, and this is not said again until it is over",
+			zap.String("node", t.node), zap.String("endpoint", e.name), zap.String("reason", reason), zap.String("mend", mend),
+			zap.Error(fmt.Errorf("kubelet: get %s: %w", e.url, err)))
 	}
-	r.set.Logger.Warn("kubelet: scrape failed; it is tried again, and this is not said again until it is over",
-		zap.String("node", t.node), zap.String("endpoint", e.name), zap.String("reason", reason), zap.String("mend", mend),
-		zap.Error(fmt.Errorf("kubelet: get %s: %w", e.url, err)))
 }
 
 // deliver hands a batch to the pipeline.

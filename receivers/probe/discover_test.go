@@ -18,6 +18,7 @@ import (
 	networking "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/obsd-io/obsd/internal/golden"
 	"github.com/obsd-io/obsd/internal/kubeapi"
 	"github.com/obsd-io/obsd/internal/kubetest"
 )
@@ -113,7 +114,7 @@ func TestDiscover(t *testing.T) {
 	)
 	r := begin(t, kubernetesConfig(a))
 	r.finds(t, 18)
-	golden(t, "discover.want", strings.Join(r.foundTargets(), "\n")+"\n")
+	golden.Require(t, "discover.want", strings.Join(r.foundTargets(), "\n")+"\n")
 	require.Zero(t, r.logs.FilterLevelExact(zapcore.WarnLevel).Len(), "%v", r.logs.All())
 }
 

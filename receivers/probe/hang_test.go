@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/obsd-io/obsd/internal/certtest"
 )
 
 type conn = net.Conn
@@ -122,7 +124,7 @@ func TestHangs(t *testing.T) {
 		hangs(t, question(t, DNSConfig{Protocol: protocolTCP}, &dialer{}), address, phaseConnect)
 	})
 	t.Run("tls", func(t *testing.T) {
-		secure, err := newAuthority(t).client().LoadTLSConfig(t.Context())
+		secure, err := trusting(certtest.NewAuthority(t)).LoadTLSConfig(t.Context())
 		require.NoError(t, err)
 		address, gone := silent(t)
 		for _, c := range []checker{

@@ -2,18 +2,7 @@ package probe
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
@@ -30,61 +19,25 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/obsd-io/obsd/internal/certtest"
+	"github.com/obsd-io/obsd/internal/metertest"
 )
 
 const deadline = 30 * time.Second
 
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	a := &authority{}
-	var err error
-	a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-100 * time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	require.NoError(t, err)
-	a.cert, err = x509.ParseCertificate(der)
-	require.NoError(t, err)
-	return a
-}
-
-// issue signs a certificate for loopback that lasts for a time from now on, which may be past.
-func (a *authority) issue(t testing.TB, lasts time.Duration) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "obsd"}, NotBefore: time.Now().Add(-99 * time.Hour), NotAfter: time.Now().Add(lasts),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	require.NoError(t, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-// client is the TLS section of a configuration that trusts the authority.
-func (a *authority) client() configtls.ClientConfig {
+// trusting is the TLS section of a configuration that trusts an authority.
+func trusting(a *certtest.Authority) configtls.ClientConfig {
 	c := configtls.NewDefaultClientConfig()
-	c.CAPem = configopaque.String(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
+	c.CAPem = configopaque.String(a.PEM())
 	return c
 }
 
-func (a *authority) optional() configoptional.Optional[configtls.ClientConfig] {
-	return configoptional.Some(a.client())
+func optional(a *certtest.Authority) configoptional.Optional[configtls.ClientConfig] {
+	return configoptional.Some(trusting(a))
 }
 
 // sink is a consumer that keeps what it takes.
@@ -179,20 +132,9 @@ func only(t testing.TB, cfg *Config) string {
 }
 
 // counted is the sum of one of the receiver's own counters over the points with an attribute.
-func (r *rig) counted(t testing.TB, name, key, value string) (n int64) {
+func (r *rig) counted(t testing.TB, name, key, value string) int64 {
 	t.Helper()
-	m, err := r.tel.GetMetric(name)
-	if err != nil {
-		return 0
-	}
-	data, ok := m.Data.(metricdata.Sum[int64])
-	require.True(t, ok)
-	for _, p := range data.DataPoints {
-		if v, _ := p.Attributes.Value(attribute.Key(key)); v.AsString() == value {
-			n += p.Value
-		}
-	}
-	return n
+	return metertest.Sum(t, r.tel, name, key, value)
 }
 
 // text writes metrics as text: a line for each resource, and one for each point below it. Values of durations are left out.
@@ -247,16 +189,4 @@ func (f *fuse) Err() error {
 	default:
 		return nil
 	}
-}
-
-// golden compares a text with a file in testdata.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", file)
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
 }

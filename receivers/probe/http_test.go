@@ -15,6 +15,9 @@ import (
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/certtest"
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
@@ -88,21 +91,21 @@ func TestHTTP(t *testing.T) {
 		Method: http.MethodPost, Body: "hello", BodyMatches: "^POST shop.example blue obsd hello$",
 		Headers: configopaque.MapList{{Name: "Host", Value: "shop.example"}, {Name: "X-Team", Value: "blue"}},
 	})
-	golden(t, "http.want", b.String())
+	golden.Require(t, "http.want", b.String())
 }
 
 func TestHTTPS(t *testing.T) {
-	a := newAuthority(t)
-	fine := serveTLS(t, a.issue(t, 240*time.Hour+30*time.Minute), func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
+	a := certtest.NewAuthority(t)
+	fine := serveTLS(t, a.Issue(t, 240*time.Hour+30*time.Minute), func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
 	var b strings.Builder
-	b.WriteString("== a good certificate\n" + checkHTTP(t, fine, "/", HTTPConfig{TLS: a.client(), BodyMatches: "HTTP/2.0"}))
-	b.WriteString("== of an authority that is not trusted\n" + checkHTTP(t, fine, "/", HTTPConfig{TLS: newAuthority(t).client()}))
-	lax := a.client()
+	b.WriteString("== a good certificate\n" + checkHTTP(t, fine, "/", HTTPConfig{TLS: trusting(a), BodyMatches: "HTTP/2.0"}))
+	b.WriteString("== of an authority that is not trusted\n" + checkHTTP(t, fine, "/", HTTPConfig{TLS: trusting(certtest.NewAuthority(t))}))
+	lax := trusting(a)
 	lax.CAPem, lax.InsecureSkipVerify = "", true
 	b.WriteString("== and that does not matter\n" + checkHTTP(t, fine, "/", HTTPConfig{TLS: lax}))
-	old := serveTLS(t, a.issue(t, -48*time.Hour-10*time.Minute), func(http.ResponseWriter, *http.Request) {})
-	b.WriteString("== an expired one\n" + checkHTTP(t, old, "/", HTTPConfig{TLS: a.client()}))
-	golden(t, "https.want", b.String())
+	old := serveTLS(t, a.Issue(t, -48*time.Hour-10*time.Minute), func(http.ResponseWriter, *http.Request) {})
+	b.WriteString("== an expired one\n" + checkHTTP(t, old, "/", HTTPConfig{TLS: trusting(a)}))
+	golden.Require(t, "https.want", b.String())
 }
 
 // bearer is an extension that authenticates requests.

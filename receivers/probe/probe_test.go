@@ -2,7 +2,6 @@ package probe
 
 import (
 	"errors"
-	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -18,9 +17,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap/zapcore"
-)
 
-var update = flag.Bool("update", false, "rewrite the files in testdata that say what must come out")
+	"github.com/obsd-io/obsd/internal/certtest"
+)
 
 // TestDownAndUp follows a target that fails for a while: counts, and one word each way.
 func TestDownAndUp(t *testing.T) {
@@ -174,7 +173,7 @@ func TestBadCertificateFile(t *testing.T) {
 	cfg.HTTP[0].TLS.CAFile = "/not there"
 	require.ErrorContains(t, build(t, cfg).Start(t.Context(), componenttest.NewNopHost()), "probe: http[0]: tls: ")
 	cfg = config()
-	cfg.TCP = []TCPConfig{{Endpoints: []string{"127.0.0.1:1"}, TLS: newAuthority(t).optional()}}
+	cfg.TCP = []TCPConfig{{Endpoints: []string{"127.0.0.1:1"}, TLS: optional(certtest.NewAuthority(t))}}
 	cfg.TCP[0].TLS.Get().CAPem = "x"
 	require.ErrorContains(t, build(t, cfg).Start(t.Context(), componenttest.NewNopHost()), "probe: tcp[0]: tls: ")
 }

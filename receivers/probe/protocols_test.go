@@ -14,6 +14,9 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/obsd-io/obsd/internal/certtest"
+	"github.com/obsd-io/obsd/internal/golden"
 )
 
 // resolverAt asks a name server.
@@ -73,13 +76,13 @@ func nameServer(t *testing.T, protocol string, secure *tls.Config) string {
 }
 
 func TestDNS(t *testing.T) {
-	a := newAuthority(t)
+	a := certtest.NewAuthority(t)
 	udp, tcp := nameServer(t, protocolUDP, nil), nameServer(t, protocolTCP, nil)
-	dot := nameServer(t, protocolTLS, &tls.Config{Certificates: []tls.Certificate{a.issue(t, 100*time.Hour+30*time.Minute)}, MinVersion: tls.VersionTLS12})
+	dot := nameServer(t, protocolTLS, &tls.Config{Certificates: []tls.Certificate{a.Issue(t, 100*time.Hour+30*time.Minute)}, MinVersion: tls.VersionTLS12})
 	var b strings.Builder
 	f := func(title, server string, g DNSConfig) {
 		t.Helper()
-		g.Endpoints, g.TLS = []string{server}, a.client()
+		g.Endpoints, g.TLS = []string{server}, trusting(a)
 		if g.QueryName == "" {
 			g.QueryName = "shop.example"
 		}
@@ -95,7 +98,7 @@ func TestDNS(t *testing.T) {
 	f("no answer", udp, DNSConfig{QueryType: "aaaa"})
 	f("no name", udp, DNSConfig{QueryName: "gone.example"})
 	f("and there must be none", udp, DNSConfig{QueryName: "gone.example", Rcode: "nxdomain"})
-	golden(t, "dns.want", b.String())
+	golden.Require(t, "dns.want", b.String())
 }
 
 // TestLookup finds a target by its name.
@@ -113,9 +116,9 @@ func TestLookup(t *testing.T) {
 }
 
 func TestTCP(t *testing.T) {
-	a := newAuthority(t)
+	a := certtest.NewAuthority(t)
 	open := raw(t, func(conn) {})
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{a.issue(t, 100*time.Hour+30*time.Minute)}, MinVersion: tls.VersionTLS12})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{a.Issue(t, 100*time.Hour+30*time.Minute)}, MinVersion: tls.VersionTLS12})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
@@ -131,12 +134,12 @@ func TestTCP(t *testing.T) {
 	cfg := config()
 	cfg.TCP = []TCPConfig{
 		{Endpoints: []string{open}},
-		{Endpoints: []string{l.Addr().String()}, TLS: a.optional()},
-		{Endpoints: []string{shut}, TLS: a.optional()},
-		{Endpoints: []string{l.Addr().String()}, TLS: newAuthority(t).optional(), Name: "stranger"},
+		{Endpoints: []string{l.Addr().String()}, TLS: optional(a)},
+		{Endpoints: []string{shut}, TLS: optional(a)},
+		{Endpoints: []string{l.Addr().String()}, TLS: optional(certtest.NewAuthority(t)), Name: "stranger"},
 	}
 	got := strings.NewReplacer(open, "open", l.Addr().String(), "secure", shut, "shut").Replace(only(t, cfg))
-	golden(t, "tcp.want", got)
+	golden.Require(t, "tcp.want", got)
 }
 
 // healthServer serves grpc.health.v1 and returns its address.
@@ -152,11 +155,11 @@ func healthServer(t *testing.T, options ...grpc.ServerOption) (string, *health.S
 }
 
 func TestGRPC(t *testing.T) {
-	a := newAuthority(t)
+	a := certtest.NewAuthority(t)
 	address, h := healthServer(t)
 	h.SetServingStatus("cart", grpc_health_v1.HealthCheckResponse_SERVING)
 	h.SetServingStatus("stock", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
-	cert := a.issue(t, 100*time.Hour+30*time.Minute)
+	cert := a.Issue(t, 100*time.Hour+30*time.Minute)
 	secure, _ := healthServer(t, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))
 	bare, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -176,11 +179,11 @@ func TestGRPC(t *testing.T) {
 	for _, service := range []string{"cart", "stock", "what"} {
 		add(address, GRPCConfig{Service: service})
 	}
-	add(secure, GRPCConfig{TLS: a.optional()})
-	add(secure, GRPCConfig{TLS: newAuthority(t).optional(), Name: "stranger"})
+	add(secure, GRPCConfig{TLS: optional(a)})
+	add(secure, GRPCConfig{TLS: optional(certtest.NewAuthority(t)), Name: "stranger"})
 	add(secure, GRPCConfig{Name: "clear"})
 	add(bare.Addr().String(), GRPCConfig{})
 	add(closed.Addr().String(), GRPCConfig{})
 	got := strings.NewReplacer(address, "server", secure, "secure", bare.Addr().String(), "bare", closed.Addr().String(), "closed").Replace(only(t, cfg))
-	golden(t, "grpc.want", got)
+	golden.Require(t, "grpc.want", got)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/obsd-io/obsd/internal/race"
 	"github.com/obsd-io/obsd/runtime/host"
 )
 
@@ -15,6 +16,9 @@ import (
 // call. It is the thread's CPU time that is held against that, since other processes do not count in it; and the best of
 // several, since a machine's speed may change after the rate of fuel was measured.
 func TestNoStall(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector takes several times as long")
+	}
 	for _, m := range misbehaviour {
 		if m.kind != host.KindTimeout {
 			continue

@@ -169,6 +169,9 @@ func explainAnswer(ctx context.Context, err error) error {
 	if errors.Is(err, errdef.ErrNotFound) {
 		return fmt.Errorf("%w: there is no such repository, tag or manifest", errdef.ErrNotFound)
 	}
+	if errors.Is(err, content.ErrMismatchedDigest) {
+		return fmt.Errorf("%w: what came is not what the manifest names: it was changed on the way or in the registry", content.ErrMismatchedDigest)
+	}
 	const login = "`docker login` or `oras login` as the daemon's user gives credentials, or remote::docker_config"
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
 		return fmt.Errorf("%w: %s", auth.ErrBasicCredentialNotFound, login)

@@ -131,19 +131,24 @@ func signatureTag(image ocispec.Descriptor) string {
 	return strings.Replace(string(image.Digest), ":", "-", 1) + ".sig"
 }
 
-// signBundle signs as `cosign sign --key` does from cosign 3 on.
+// signBundle signs as `cosign sign --key` does from cosign 3 on: this is what 3.1.3 wrote.
 func (r *registry) signBundle(t testing.TB, s signer, image ocispec.Descriptor, predicate, named string) ocispec.Descriptor {
 	t.Helper()
-	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":%q,"predicate":{}}`,
+	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1", "subject":[{"digest":{"sha256":%q}, "annotations":{}}], "predicateType":%q, "predicate":{}}`,
 		strings.TrimPrefix(named, "sha256:"), predicate)
 	const payloadType = "application/vnd.in-toto+json"
 	signature := s.sign(t, fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(payloadType), payloadType, len(statement), statement))
-	b, err := json.Marshal(map[string]any{"mediaType": bundleType, "dsseEnvelope": map[string]any{
-		"payload": []byte(statement), "payloadType": payloadType, "signatures": []any{map[string]any{"sig": signature}},
-	}})
+	b, err := json.Marshal(map[string]any{
+		"mediaType": bundleType, "verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": "5IRt2NK15MbCWbo7+0eORzAZNsbnjlqvDa5tTFsPb/4="}},
+		"dsseEnvelope": map[string]any{"payload": []byte(statement), "payloadType": payloadType, "signatures": []any{map[string]any{"sig": signature}}},
+	})
 	require.NoError(t, err)
-	desc, err := oras.PackManifest(t.Context(), r.repo, oras.PackManifestVersion1_1, bundleType,
-		oras.PackManifestOptions{Subject: &image, Layers: []ocispec.Descriptor{r.blob(t, bundleType, b)}})
+	config := r.blob(t, ocispec.MediaTypeEmptyJSON, ocispec.DescriptorEmptyJSON.Data)
+	config.ArtifactType = bundleType
+	desc, err := oras.PackManifest(t.Context(), r.repo, oras.PackManifestVersion1_1, bundleType, oras.PackManifestOptions{
+		Subject: &image, ConfigDescriptor: &config, Layers: []ocispec.Descriptor{r.blob(t, bundleType, b)},
+		ManifestAnnotations: map[string]string{"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate},
+	})
 	require.NoError(t, err)
 	return desc
 }
@@ -186,6 +191,22 @@ func TestOCI(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, wasm("a"), m.Bytes)
 	require.Equal(t, pinned.Module, m.Origin)
+}
+
+// A registry that gives other bytes than the manifest names is not believed.
+func TestOCITampered(t *testing.T) {
+	r := newRegistry(t, nil)
+	r.push(t, "1", wasm("a"))
+	handler := r.Config.Handler
+	r.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, "/blobs/"+digest(wasm("a"))) {
+			_, _ = w.Write(wasm("b"))
+			return
+		}
+		handler.ServeHTTP(w, req)
+	})
+	set := r.settings(":1")
+	refused(t, set, "module: "+set.Module+": mismatched digest: what came is not what the manifest names: it was changed on the way or in the registry")
 }
 
 // A manifest's digest pins: no request.
