@@ -18,7 +18,7 @@ var layers = []struct {
 }{
 	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "processors/*", "extensions/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector", "runtime/wasmpages"}, nil},
 	{"cmd/obsd/internal/*", nil, nil},
-	{"receivers/*", []string{"internal/kubeapi"}, []string{"internal/configtest", "internal/kubetest", "extensions/k8sleaderelector"}},
+	{"receivers/*", []string{"internal/kubeapi", "internal/podtable"}, []string{"internal/configtest", "internal/kubetest", "extensions/k8sleaderelector"}},
 	{"processors/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable"}, []string{"internal/configtest", "internal/kubetest"}},
 	{"extensions/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable"}, []string{"internal/configtest", "internal/kubetest"}},
 	{"exporters/exportertest", nil, nil},
