@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
+	v2 "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
@@ -26,10 +28,13 @@ const manifests = "../../deploy/kubernetes"
 
 type object = map[string]any
 
+// shipped is the chart of the shipped manifests, made once: kustomize takes its time.
+var shipped = sync.OnceValues(func() (*v2.Chart, error) { return chart.Make(manifests, "1.2.3", "v1.2.3") })
+
 // render saves the chart, reads it back as Helm does, and gives its objects by kind and name.
 func render(t *testing.T, namespace, values string) map[string]object {
 	t.Helper()
-	made, err := chart.Make(manifests, "1.2.3", "v1.2.3")
+	made, err := shipped()
 	require.NoError(t, err)
 	path, err := chartutil.Save(made, t.TempDir())
 	require.NoError(t, err)
