@@ -157,11 +157,12 @@ func (t *templates) template(o object, component string) (string, error) {
 	text := strings.ReplaceAll(string(b), "namespace: "+namespace+"\n", "namespace: {{ .Release.Namespace }}\n")
 	return mark.ReplaceAllStringFunc(text, func(line string) string {
 		m := mark.FindStringSubmatch(line)
-		lines := m[1] + m[2] + ":"
+		var field strings.Builder
+		field.WriteString(m[1] + m[2] + ":")
 		for path := range strings.SplitSeq(m[3], "@") {
-			lines += fmt.Sprintf(" {{- toYaml .Values.%s | nindent %d }}", path, len(m[1])+2)
+			_, _ = fmt.Fprintf(&field, " {{- toYaml .Values.%s | nindent %d }}", path, len(m[1])+2)
 		}
-		return lines
+		return field.String()
 	}), nil
 }
 

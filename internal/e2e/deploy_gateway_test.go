@@ -15,7 +15,7 @@ import (
 func (d *deployment) gateways(t *testing.T) map[string]string {
 	t.Helper()
 	pods := map[string]string{}
-	for _, line := range strings.Fields(d.kubectl(t, "-n", "obsd", "get", "pods", "-l", "app.kubernetes.io/component=gateway",
+	for line := range strings.FieldsSeq(d.kubectl(t, "-n", "obsd", "get", "pods", "-l", "app.kubernetes.io/component=gateway",
 		"--field-selector=status.phase=Running", "-o", `jsonpath={range .items[*]}{.metadata.name}={.status.podIP}{"\n"}{end}`)) {
 		name, ip, _ := strings.Cut(line, "=")
 		pods[name] = ip

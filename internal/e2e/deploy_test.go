@@ -115,7 +115,7 @@ spec:
         image: e2e.local/busybox:1
         imagePullPolicy: Never
         command: [/bin/sh, -c, 'mkdir -p /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www']
-        livenessProbe: {exec: {command: [/bin/true]}, periodSeconds: 1}
+        livenessProbe: {exec: {command: [/bin/true]}, periodSeconds: 1, failureThreshold: 1000} # late is not dead
         ports: [{containerPort: 8080}]
 `
 

@@ -37,7 +37,7 @@ func StartRegistry(t testing.TB, certificate, key string) *Registry {
 		"inmemory": nil, "maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
 	config.HTTP.Secret = "x"
-	logrus.SetLevel(logrus.FatalLevel) // a line for each request otherwise, and it offers no other way
+	logrus.SetLevel(logrus.FatalLevel)                   // a line for each request otherwise, and it offers no other way
 	app := handlers.NewApp(context.Background(), config) // ends with the process
 	plain := httptest.NewServer(app)
 	t.Cleanup(plain.Close)
