@@ -3,11 +3,11 @@
 package chart
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/chart/common"
@@ -44,7 +44,11 @@ func Manifests(folder string) ([]object, error) {
 
 // Make makes the chart, of a version as of https://semver.org, for an image's tag.
 func Make(folder, version, tag string) (*chart.Chart, error) {
-	objects, err := Manifests(folder)
+	objects, err := named(Manifests(folder))
+	if err != nil {
+		return nil, err
+	}
+	optional, err := components(folder, objects)
 	if err != nil {
 		return nil, err
 	}
@@ -56,16 +60,16 @@ func Make(folder, version, tag string) (*chart.Chart, error) {
 		},
 		Values: map[string]any{"image": map[string]any{"repository": image.Repository, "tag": ""}},
 	}
-	t := templates{values: c.Values, hashed: hashedNames(objects)}
+	t := templates{values: c.Values, components: optional}
 	for _, o := range objects {
 		if o["kind"] == "Namespace" {
 			continue // Helm makes it: --create-namespace
 		}
-		text, err := t.template(o)
+		text, err := t.optional(o)
 		if err != nil {
-			return nil, fmt.Errorf("chart: %s %s: %w", o["kind"], name(o), err)
+			return nil, fmt.Errorf("chart: %s: %w", key(o), err)
 		}
-		c.Templates = append(c.Templates, &common.File{Name: "templates/" + t.fileName(o), Data: []byte(text)})
+		c.Templates = append(c.Templates, &common.File{Name: "templates/" + fileName(o), Data: []byte(text)})
 	}
 	values, err := yaml.Marshal(c.Values)
 	if err != nil {
@@ -84,42 +88,65 @@ func name(o object) string {
 // hash is what kustomize adds to the name of a ConfigMap, so that a new content is a new object.
 var hash = regexp.MustCompile(`-[a-z0-9]{10}$`)
 
-// hashedNames gives the names of ConfigMaps without it.
-func hashedNames(objects []object) map[string]string {
-	names := map[string]string{}
+// named gives objects the names of ConfigMaps without it, where they are and where they are named.
+func named(objects []object, err error) ([]object, error) {
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(objects)
+	if err != nil {
+		return nil, fmt.Errorf("chart: %w", err)
+	}
 	for _, o := range objects {
 		if o["kind"] == "ConfigMap" {
-			names[name(o)] = hash.ReplaceAllString(name(o), "")
+			b = bytes.ReplaceAll(b, []byte(name(o)), []byte(hash.ReplaceAllString(name(o), "")))
 		}
 	}
-	return names
+	var all []object
+	return all, json.Unmarshal(b, &all)
 }
+
+// key names an object.
+func key(o object) string { return fmt.Sprintf("%s %s", o["kind"], name(o)) }
 
 // templates takes values out of objects.
 type templates struct {
-	values map[string]any
-	hashed map[string]string
+	values     map[string]any
+	components []component
 }
 
-func (t *templates) fileName(o object) string {
-	base := name(o)
-	if plain, ok := t.hashed[base]; ok {
-		base = plain
+func fileName(o object) string {
+	return part(o) + "-" + strings.ToLower(fmt.Sprint(o["kind"])) + ".yaml"
+}
+
+// optional makes a template of an object, with what a component makes of it where that is asked for.
+func (t *templates) optional(o object) (string, error) {
+	text, err := t.template(o, "")
+	if err != nil {
+		return "", err
 	}
-	return strings.TrimPrefix(base, "obsd-") + "-" + strings.ToLower(fmt.Sprint(o["kind"])) + ".yaml"
+	for _, c := range t.components {
+		changed, ok := c.changed[key(o)]
+		if !ok {
+			continue
+		}
+		t.set(c.name+".enabled", false)
+		with, err := t.template(changed, c.name)
+		if err != nil {
+			return "", err
+		}
+		text = fmt.Sprintf("{{- if .Values.%s.enabled }}\n%s{{- else }}\n%s{{- end }}\n", c.name, with, text)
+	}
+	return text, nil
 }
 
-// template makes a template of an object.
-func (t *templates) template(o object) (string, error) {
+// template makes a template of an object, as it is or as a component has it.
+func (t *templates) template(o object, component string) (string, error) {
 	switch kind := o["kind"]; kind {
 	case "ConfigMap":
-		path := t.part(name(o))
-		if path != "backends" {
-			path += ".config"
-		}
-		t.take(o, "data", path)
+		t.configMap(o, component)
 	case "DaemonSet", "Deployment":
-		if err := t.workload(o); err != nil {
+		if err := t.workload(o, component); err != nil {
 			return "", err
 		}
 	}
@@ -127,48 +154,71 @@ func (t *templates) template(o object) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := string(b)
-	for _, hashed := range slices.Sorted(maps.Keys(t.hashed)) {
-		text = strings.ReplaceAll(text, hashed, t.hashed[hashed])
-	}
-	text = strings.ReplaceAll(text, "namespace: "+namespace+"\n", "namespace: {{ .Release.Namespace }}\n")
+	text := strings.ReplaceAll(string(b), "namespace: "+namespace+"\n", "namespace: {{ .Release.Namespace }}\n")
 	return mark.ReplaceAllStringFunc(text, func(line string) string {
 		m := mark.FindStringSubmatch(line)
-		return fmt.Sprintf("%s%s: {{- toYaml .Values.%s | nindent %d }}", m[1], m[2], m[3], len(m[1])+2)
+		var field strings.Builder
+		field.WriteString(m[1] + m[2] + ":")
+		for path := range strings.SplitSeq(m[3], "@") {
+			_, _ = fmt.Fprintf(&field, " {{- toYaml .Values.%s | nindent %d }}", path, len(m[1])+2)
+		}
+		return field.String()
 	}), nil
 }
 
-// part is the section of the values that an object's belong to: node, gateway or backends.
-func (t *templates) part(name string) string {
-	if plain, ok := t.hashed[name]; ok {
-		name = plain
+// configMap takes the content to the values; what a component adds to it has a place of its own there.
+func (t *templates) configMap(o object, component string) {
+	path := part(o)
+	if path != "backends" {
+		path += ".config"
 	}
-	return strings.TrimPrefix(name, "obsd-")
+	if component == "" {
+		t.take(o, "data", path)
+		return
+	}
+	section, _ := t.values[part(o)].(object)
+	own, _ := section["config"].(object)
+	more := object{}
+	for file, content := range o["data"].(object) {
+		if own[file] != content {
+			more[file] = content
+		}
+	}
+	t.set(component+".config", more)
+	o["data"] = "@@" + path + "@" + component + ".config@@"
 }
 
+// part is the section of the values that an object's belong to: node, gateway or backends.
+func part(o object) string { return strings.TrimPrefix(name(o), "obsd-") }
+
 // mark stands in a template for a value.
-var mark = regexp.MustCompile(`(?m)^( *)(?:- )?([A-Za-z]+): '?@@([A-Za-z.]+)@@'?$`)
+var mark = regexp.MustCompile(`(?m)^( *)(?:- )?([A-Za-z]+): '?@@([A-Za-z.@]+)@@'?$`)
 
 // take moves a field to the values, where it has the given path.
 func (t *templates) take(o object, field, path string) {
-	at := t.values
-	keys := strings.Split(path, ".")
-	for _, key := range keys[:len(keys)-1] {
-		next, ok := at[key].(map[string]any)
-		if !ok {
-			next = map[string]any{}
-			at[key] = next
-		}
-		at = next
-	}
-	at[keys[len(keys)-1]] = o[field]
+	t.set(path, o[field])
 	o[field] = "@@" + path + "@@"
+}
+
+// set gives a value, which has a section and a name there.
+func (t *templates) set(path string, value any) {
+	section, field, ok := strings.Cut(path, ".")
+	if !ok {
+		t.values[section] = value
+		return
+	}
+	fields, _ := t.values[section].(object)
+	if fields == nil {
+		fields = object{}
+		t.values[section] = fields
+	}
+	fields[field] = value
 }
 
 // workload takes what differs from cluster to cluster out of a DaemonSet or Deployment, and has its pods replaced when their
 // configuration changes.
-func (t *templates) workload(o object) error {
-	part := t.part(name(o))
+func (t *templates) workload(o object, component string) error {
+	part := part(o)
 	spec, _ := o["spec"].(object)
 	template, _ := spec["template"].(object)
 	metadata, _ := template["metadata"].(object)
@@ -186,6 +236,10 @@ func (t *templates) workload(o object) error {
 		}
 		t.take(pod, field, part+"."+field)
 	}
-	metadata["annotations"].(object)["checksum/config"] = fmt.Sprintf("{{ toYaml .Values.%s.config | sha256sum }}", part)
+	config := fmt.Sprintf("toYaml .Values.%s.config", part)
+	if component != "" {
+		config = fmt.Sprintf("list .Values.%s.config .Values.%s.config | toYaml", part, component)
+	}
+	metadata["annotations"].(object)["checksum/config"] = fmt.Sprintf("{{ %s | sha256sum }}", config)
 	return nil
 }

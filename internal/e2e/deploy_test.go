@@ -21,20 +21,26 @@ import (
 // deployment is obsd deployed on a cluster as its manifests say, with the servers that it writes to.
 type deployment struct {
 	*kubernetes.Cluster
+	whole         *testing.T // the test that all others are parts of
 	elasticsearch *backend.Elasticsearch
 	prometheus    *backend.Prometheus
+	registry      *backend.Registry
+	scraped       map[string]bool // the gateway's pods that Prometheus scrapes
 }
 
 // TestDeployment runs obsd's own image by its own manifests, with the rights that they give, and reads what arrives.
 func TestDeployment(t *testing.T) {
 	started := time.Now()
-	d := &deployment{Cluster: kubernetes.Start(t, kubernetes.Options{Full: true})}
+	d := &deployment{Cluster: kubernetes.Start(t, kubernetes.Options{Full: true}), whole: t, scraped: map[string]bool{}}
 	if took := time.Since(started); took > slowStart {
 		t.Skipf("the node took %s to get ready, where 10 s are usual: nothing that is deployed on it would get ready in time", took)
 	}
 	d.elasticsearch = backend.StartElasticsearch(t, backend.ElasticsearchOptions{})
 	d.prometheus = backend.StartPrometheus(t, backend.PrometheusOptions{Rules: "../../examples/service-monitor/rules.yaml"})
+	certificate, key := d.ServerCertificate()
+	d.registry = backend.StartRegistry(t, certificate, key)
 	d.Expose(t, kubernetes.IP+":9200", strings.TrimPrefix(d.elasticsearch.URL, "http://"))
+	d.Expose(t, kubernetes.IP+":5000", d.registry.Address)
 	binary, err := daemon.Binary(t.Context(), t.TempDir())
 	require.NoError(t, err)
 	require.NoError(t, d.ImportImage(t.Context(), image.Obsd(image.Repository+":e2e", binary)))
@@ -43,20 +49,26 @@ func TestDeployment(t *testing.T) {
 			d.tell(t)
 		}
 	})
+	d.kubectl(t, "create", "namespace", "obsd")
+	d.configMapPlugin(t, mine(1))
+	require.NoError(t, d.registry.Push(t.Context(), "plugins/theirs", "1", theirs(1)))
 	d.kubectl(t, "apply", "-k", "testdata/deploy")
 	require.NoError(t, d.Apply(t.Context(), shop))
 	require.NoError(t, d.Apply(t.Context(), web))
 	d.rolledOut(t, "obsd", "daemonset/obsd-node")
 	d.rolledOut(t, "obsd", "deployment/obsd-gateway")
 	d.rolledOut(t, "default", "deployment/shop")
-	for job, address := range map[string]string{"node": "10.96.7.9:9464", "gateway": "10.96.7.8:9464"} {
-		require.NoError(t, d.prometheus.AddTarget(d.Publish(t, address), map[string]string{"job": job}))
-	}
+	require.NoError(t, d.prometheus.AddTarget(d.Publish(t, "10.96.7.9:9464"), map[string]string{"job": "node"}))
+	d.scrapeGateways(t)
 
 	t.Run("logs have identity and metadata", func(t *testing.T) { testDeployedLogs(t, d) })
 	t.Run("metrics", func(t *testing.T) { testDeployedMetrics(t, d) })
+	t.Run("plugins", func(t *testing.T) { testPlugins(t, d) })
 	t.Run("killed", func(t *testing.T) { testKilled(t, d) })
+	t.Run("two gateways", func(t *testing.T) { testTwoGateways(t, d) })
 	t.Run("rolled", func(t *testing.T) { testRolled(t, d) })
+	t.Run("cadvisor", func(t *testing.T) { testDeployedCadvisor(t, d) })
+	t.Run("plugins after the roll", func(t *testing.T) { testPluginsOffline(t, d) })
 	t.Run("rights", func(t *testing.T) { testRights(t, d) })
 }
 
@@ -103,7 +115,7 @@ spec:
         image: e2e.local/busybox:1
         imagePullPolicy: Never
         command: [/bin/sh, -c, 'mkdir -p /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www']
-        livenessProbe: {exec: {command: [/bin/true]}, periodSeconds: 1}
+        livenessProbe: {exec: {command: [/bin/true]}, periodSeconds: 1, failureThreshold: 1000} # late is not dead
         ports: [{containerPort: 8080}]
 `
 
@@ -124,8 +136,7 @@ func (d *deployment) tell(t *testing.T) {
 	for _, args := range [][]string{
 		{"-n", "obsd", "get", "pods", "-o", "wide"},
 		{"-n", "obsd", "get", "events"},
-		{"-n", "obsd", "logs", "daemonset/obsd-node", "--tail=30"},
-		{"-n", "obsd", "logs", "deployment/obsd-gateway", "--tail=30"},
+		{"-n", "obsd", "logs", "-l", "app.kubernetes.io/name=obsd", "--prefix", "--tail=30"},
 	} {
 		out, err := d.Run(t.Context(), "", "kubectl", args...)
 		t.Logf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -228,10 +239,12 @@ func testKilled(t *testing.T, d *deployment) {
 	d.queries(t, `count(k8s_pod_phase{k8s_namespace_name="default", k8s_pod_name=~"web-.*"} == 2) == 2`)
 }
 
-// testRolled has the agent replaced while pods write, and counts every line.
+// testRolled has the agent replaced while pods write, by one that reads the cgroups itself and whose registry is down, and counts
+// every line.
 func testRolled(t *testing.T, d *deployment) {
 	before := d.kubectl(t, "-n", "obsd", "get", "pods", "-l", "app.kubernetes.io/component=node", "-o", "name")
-	d.kubectl(t, "-n", "obsd", "rollout", "restart", "daemonset/obsd-node")
+	d.registry.Stop()
+	d.kubectl(t, "apply", "-k", "testdata/deploy-cadvisor")
 	d.rolledOut(t, "obsd", "daemonset/obsd-node")
 	require.NotEqual(t, before, d.kubectl(t, "-n", "obsd", "get", "pods", "-l", "app.kubernetes.io/component=node", "-o", "name"))
 	doubled := 0
@@ -251,8 +264,31 @@ func testRolled(t *testing.T, d *deployment) {
 
 // testRights sees that nothing that obsd asked for was refused.
 func testRights(t *testing.T, d *deployment) {
-	for _, what := range []string{"daemonset/obsd-node", "deployment/obsd-gateway"} {
-		log := d.kubectl(t, "-n", "obsd", "logs", what)
-		require.NotRegexp(t, `(?i)forbidden|unauthorized`, log, what)
-	}
+	log := d.kubectl(t, "-n", "obsd", "logs", "-l", "app.kubernetes.io/name=obsd", "--prefix", "--tail=-1")
+	require.Contains(t, log, "obsd-node-")
+	require.Contains(t, log, "obsd-gateway-")
+	require.NotRegexp(t, `(?i)forbidden|unauthorized`, log)
+}
+
+// testDeployedCadvisor sees that each figure has one source: CPU and memory the cgroups, network and file systems the kubelet.
+func testDeployedCadvisor(t *testing.T, d *deployment) {
+	const web = `k8s_namespace_name="default", k8s_pod_name=~"web-.*"`
+	const cadvisor, kubelet = `otel_scope_name=~".*/receivers/cadvisor"`, `otel_scope_name=~".*/receivers/kubelet"`
+	d.queries(t,
+		`count(container_cpu_time_seconds_total{`+web+`, k8s_container_name="http", `+cadvisor+`}) == 2`,
+		`count(k8s_pod_memory_working_set_bytes{`+web+`, `+cadvisor+`} > 0) == 2`,
+		`k8s_node_memory_available_bytes{k8s_node_name="node1", `+cadvisor+`} > 0`,
+		`count(container_memory_working_set_bytes{`+web+`}) == 2`, // no sandbox, no kubelet
+		`count(k8s_pod_cpu_usage{`+web+`}) == 2`,
+		`count(k8s_node_cpu_usage) == 1`,
+		`count(container_memory_working_set_bytes{k8s_deployment_name="web"}) == 2`,
+		`count(count by (k8s_pod_name) (k8s_pod_network_io_bytes_total{`+web+`, `+kubelet+`})) == 2`,
+		`container_filesystem_usage_bytes{`+web+`, `+kubelet+`}`,
+		`k8s_pod_memory_request_bytes{k8s_namespace_name="default", k8s_pod_name=~"shop-.*"} > 0`,
+		`k8s_node_memory_utilization_ratio{k8s_node_name="node1"} > 0`,
+		`k8s_cluster_memory_working_set_bytes > 0`,
+	)
+	samples, err := d.prometheus.Query(t.Context(), `{__name__=~"container_cpu_.*|container_memory_.*|container_disk_.*", k8s_container_name=""}`)
+	require.NoError(t, err)
+	require.Empty(t, samples, "containers without a name")
 }

@@ -18,7 +18,7 @@ var layers = []struct {
 }{
 	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "processors/*", "extensions/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector", "runtime/wasmpages"}, nil},
 	{"cmd/obsd/internal/*", nil, nil},
-	{"receivers/*", []string{"internal/kubeapi", "internal/quiet", "internal/resume"}, []string{"internal/certtest", "internal/configtest", "internal/golden", "internal/kubetest", "internal/metertest", "extensions/k8sleaderelector"}},
+	{"receivers/*", []string{"internal/kubeapi", "internal/podtable", "internal/quiet", "internal/resume"}, []string{"internal/certtest", "internal/configtest", "internal/golden", "internal/kubetest", "internal/metertest", "extensions/k8sleaderelector"}},
 	{"processors/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable", "internal/quiet"}, []string{"internal/configtest", "internal/golden", "internal/kubetest", "internal/metertest"}},
 	{"extensions/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable", "internal/quiet"}, []string{"internal/certtest", "internal/configtest", "internal/kubetest"}},
 	{"exporters/exportertest", nil, nil},
@@ -28,7 +28,7 @@ var layers = []struct {
 	{"runtime/engine", []string{"runtime/table", "runtime/host", "runtime/capability", "runtime/bytesize", "runtime/source", "runtime/abi"}, []string{"internal/*", "plugins/builtin"}},
 	{"runtime/source", []string{"plugins/builtin"}, []string{"internal/*"}},
 	{"runtime/wasmpages", []string{"runtime/engine"}, []string{"runtime/abi", "internal/*"}},
-	{"runtime/table", []string{"runtime/abi", "runtime/condition"}, []string{"internal/*", "sdk", "sdk/*"}},
+	{"runtime/table", []string{"runtime/abi", "runtime/condition", "internal/attrs"}, []string{"internal/*", "sdk", "sdk/*"}},
 	{"runtime/capability", []string{"runtime/abi", "runtime/bytesize"}, []string{"internal/*"}},
 	{"runtime/bytesize", nil, nil},
 	{"runtime/host", []string{"runtime/abi", "runtime/wasmbin", "runtime/capability"}, []string{"internal/*", "runtime/hosttest"}},

@@ -68,6 +68,7 @@ func TestDeployConfigs(t *testing.T) {
 	for _, config := range configs {
 		validate(t, bin, filepath.Dir(config), "obsd.yaml")
 	}
+	validate(t, bin, filepath.Join(root, "deploy", "kubernetes"), "node/obsd.yaml", "components/cadvisor/cadvisor.yaml")
 }
 
 // TestSystemdUnit has systemd itself check the unit, where there is one.
@@ -94,9 +95,13 @@ func obsd(t *testing.T) string {
 	return bin
 }
 
-func validate(t *testing.T, bin, dir, file string) {
+func validate(t *testing.T, bin, dir string, files ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), bin, "validate", "--config", file)
+	args := []string{"validate"}
+	for _, file := range files {
+		args = append(args, "--config", file)
+	}
+	cmd := exec.CommandContext(t.Context(), bin, args...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err, "%s", out)

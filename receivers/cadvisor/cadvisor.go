@@ -21,6 +21,8 @@ import (
 	"go.opentelemetry.io/collector/scraper"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
+
+	"github.com/obsd-io/obsd/internal/podtable"
 )
 
 // metricsReceiver is the scraper controller, made safe to shut down twice.
@@ -96,8 +98,11 @@ func (c *collector) start(ctx context.Context, host component.Host) error {
 func (c *collector) open(ctx context.Context, host component.Host) error {
 	scrape := c.cfg.Scrape.Get()
 	if scrape == nil {
-		var err error
-		if c.source, err = newLocal(c.cfg, c.set.Logger, c.tel); err != nil {
+		pods, err := c.findPods(host)
+		if err != nil {
+			return err
+		}
+		if c.source, err = newLocal(c.cfg, c.set.Logger, c.tel, pods); err != nil {
 			return err
 		}
 		return c.serveProcesses(host)
@@ -112,6 +117,22 @@ func (c *collector) open(ctx context.Context, host component.Host) error {
 		c.source = &api{cfg: scrape, client: client, tel: c.tel, most: c.cfg.MaxContainers}
 	}
 	return nil
+}
+
+// findPods is the table of the extension that names pods, or nil if none is to.
+func (c *collector) findPods(host component.Host) (*podtable.Table, error) {
+	if c.cfg.Pods == nil {
+		return nil, nil
+	}
+	extension, ok := host.GetExtensions()[*c.cfg.Pods]
+	if !ok {
+		return nil, fmt.Errorf("cadvisor: pods: there is no extension %q: add it to service::extensions", c.cfg.Pods)
+	}
+	pods, ok := extension.(interface{ Table() *podtable.Table })
+	if !ok {
+		return nil, fmt.Errorf("cadvisor: pods: the extension %q knows no pods: name one of type k8s_pods", c.cfg.Pods)
+	}
+	return pods.Table(), nil
 }
 
 // serveProcesses gives the process lists to the model extension.

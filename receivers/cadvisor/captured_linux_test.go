@@ -37,7 +37,7 @@ func captured(t testing.TB, edit ...func(*Config)) *local {
 	}
 	tel, err := newTelemetry(componenttest.NewNopTelemetrySettings().MeterProvider.Meter(scope), "cadvisor")
 	require.NoError(t, err)
-	s, err := newLocal(cfg, zap.NewNop(), tel)
+	s, err := newLocal(cfg, zap.NewNop(), tel, nil)
 	require.NoError(t, err)
 	l := s.(*local)
 	root := t.TempDir()

@@ -43,6 +43,10 @@ type Config struct {
 	// places; one that is not there is passed over.
 	RuntimeEndpoints []string `mapstructure:"runtime_endpoints"`
 
+	// Pods is a `k8s_pods` extension that names pods and containers in the runtimes' place: their sockets let whoever has them
+	// do anything on the machine. Pods that it does not follow are left out.
+	Pods *component.ID `mapstructure:"pods"`
+
 	// RawCgroups are the paths of cgroups that are reported although they are no containers, with all below them: the
 	// services of systemd by default. "/" is everything. Mount units and transient scopes (run-*.scope) never are.
 	RawCgroups []string `mapstructure:"raw_cgroups"`
@@ -147,7 +151,21 @@ func (c *Config) Validate() error {
 	if c.MaxContainers <= 0 {
 		problem("max_containers: %d is not positive: leave it out for 2000", c.MaxContainers)
 	}
+	errs = append(errs, c.validatePods()...)
 	return errors.Join(append(errs, c.validateScrape()...)...)
+}
+
+func (c *Config) validatePods() (errs []error) {
+	if c.Pods == nil {
+		return nil
+	}
+	if !slices.Equal(c.RuntimeEndpoints, usualEndpoints()) {
+		errs = append(errs, errors.New("runtime_endpoints: no runtime is asked with pods: remove one of the two"))
+	}
+	if slices.Contains(c.MetricGroups, "disk") {
+		errs = append(errs, errors.New("metric_groups: the sizes of \"disk\" are told by a runtime, and none is asked with pods: remove one of the two"))
+	}
+	return errs
 }
 
 func (c *Config) validateScrape() (errs []error) {
@@ -166,6 +184,9 @@ func (c *Config) validateScrape() (errs []error) {
 	}
 	if s.MaxAnswerSize <= 0 {
 		errs = append(errs, fmt.Errorf("scrape::max_answer_size: %d is not positive: leave it out for 64 MiB", s.MaxAnswerSize))
+	}
+	if c.Pods != nil {
+		errs = append(errs, errors.New("pods: names this machine's containers, and scraped ones have their names: remove it or scrape"))
 	}
 	if c.Model != nil {
 		errs = append(errs, errors.New("model: offers the process lists of this machine's containers, not of scraped ones: remove it or scrape"))

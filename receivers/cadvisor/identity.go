@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/obsd-io/obsd/internal/kubeapi"
+	"github.com/obsd-io/obsd/internal/podtable"
 )
 
 // identity is what a runtime knows of a container, a sandbox or a pod.
@@ -55,6 +56,8 @@ type names struct {
 	runtimes []runtimeAPI
 	logger   *zap.Logger
 	every    time.Duration
+	// pods names pods and containers in the runtimes' place; nil if they do.
+	pods *podtable.Table
 
 	known   inventory
 	unknown map[string]struct{} // ids that no runtime knew when it was asked last
@@ -124,8 +127,36 @@ func (n *names) keep(fresh *inventory, places []place) {
 	}
 }
 
+// strange says whether a cgroup is of a pod that the table should know and does not. Without a name, all such pods would have
+// the same series.
+func (n *names) strange(p place) bool {
+	return n.pods != nil && p.uid != "" && n.pods.ByUID(p.uid) == nil
+}
+
+// fromTable tells who a cgroup of a pod is. A container that its pod does not tell of holds the pod's namespaces, or is so new
+// that the kubelet has not told of it yet.
+func (n *names) fromTable(p place) identity {
+	who := identity{podUID: p.uid, runtime: p.hint}
+	pod := n.pods.ByUID(p.uid)
+	if pod == nil {
+		return who
+	}
+	who.podName, who.namespace = pod.Name(), pod.Namespace()
+	if p.kind != containerKind {
+		return who
+	}
+	c := pod.ContainerByID(p.containerID)
+	who.sandbox = c == nil
+	who.container = pod.Value(podtable.ContainerName, c)
+	who.image, who.imageTag = pod.Value(podtable.ImageName, c), pod.Value(podtable.ImageTag, c)
+	return who
+}
+
 // of tells who a cgroup is, with what its path says where runtimes say nothing.
 func (n *names) of(p place) identity {
+	if n.pods != nil && p.uid != "" {
+		return n.fromTable(p)
+	}
 	var who identity
 	if p.kind == containerKind {
 		who = n.known.containers[p.containerID]

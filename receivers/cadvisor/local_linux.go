@@ -16,6 +16,8 @@ import (
 	info "github.com/google/cadvisor/lib/model"
 	"github.com/opencontainers/cgroups"
 	"go.uber.org/zap"
+
+	"github.com/obsd-io/obsd/internal/podtable"
 )
 
 // local reads this machine's cgroups with cAdvisor's library, at the moment of the collection. RATIONALE.md says why
@@ -35,7 +37,7 @@ type local struct {
 	warned  map[string]struct{}
 }
 
-func newLocal(cfg *Config, logger *zap.Logger, tel *telemetry) (source, error) {
+func newLocal(cfg *Config, logger *zap.Logger, tel *telemetry, pods *podtable.Table) (source, error) {
 	l := &local{
 		cfg: cfg, logger: logger, tel: tel, metrics: metricSet(cfg.MetricGroups), v2: cgroups.IsCgroup2UnifiedMode(),
 		network: &namespaces{proc: filepath.Join("/", cfg.RootPath, "proc")}, cgroups: map[string]*cgroup{}, warned: map[string]struct{}{},
@@ -48,7 +50,12 @@ func newLocal(cfg *Config, logger *zap.Logger, tel *telemetry) (source, error) {
 		return nil, fmt.Errorf("cadvisor: find cgroups: no hierarchy of the groups %v is mounted: mount /sys/fs/cgroup", cfg.MetricGroups)
 	}
 	l.host = newHostInfo(logger)
-	l.names = newNames(l.runtimes(), cfg.HousekeepingInterval, logger)
+	var runtimes []runtimeAPI
+	if pods == nil {
+		runtimes = l.runtimes()
+	}
+	l.names = newNames(runtimes, cfg.HousekeepingInterval, logger)
+	l.names.pods = pods
 	l.sayWhatIsMissing()
 	return l, nil
 }
@@ -89,19 +96,25 @@ func (l *local) runtimes() (all []runtimeAPI) {
 
 // sayWhatIsMissing tells once what a user without root's rights does not get.
 func (l *local) sayWhatIsMissing() {
-	if len(l.names.runtimes) == 0 {
+	if len(l.names.runtimes) == 0 && l.names.pods == nil {
 		l.logger.Info("no container runtime's socket is here: containers and pods have the names that their cgroups' paths tell",
 			zap.Strings("runtime_endpoints", l.cfg.RuntimeEndpoints))
 	}
 	if os.Geteuid() == 0 {
 		return
 	}
-	missing := []string{"names of pods and containers, unless the runtime's socket belongs to obsd's group"}
+	var missing []string
+	if l.names.pods == nil {
+		missing = append(missing, "names of pods and containers, unless the runtime's socket belongs to obsd's group")
+	}
 	if l.metrics.HasAny(container.AllNetworkMetrics) {
 		missing = append(missing, "network of pods and containers")
 	}
 	if l.metrics.Has(container.ProcessMetrics) || l.metrics.Has(container.ReferencedMemoryMetrics) {
 		missing = append(missing, "open files and referenced memory of other users' processes")
+	}
+	if len(missing) == 0 {
+		return
 	}
 	l.logger.Warn("cadvisor does not run as root: CPU, memory and disk are read, what follows is not",
 		zap.Strings("missing", missing), zap.String("mend", "run obsd as root, or with CAP_SYS_PTRACE and in the group of the runtime's socket"))
@@ -137,6 +150,10 @@ func (l *local) read(ctx context.Context) ([]sample, error) {
 			return samples, fmt.Errorf("cadvisor: %d of %d cgroups read: %w: raise timeout, or leave out metric_groups", len(seen), len(places), err)
 		}
 		seen[p.path] = struct{}{}
+		if l.names.strange(p) {
+			l.tel.drop(ctx, reasonUnknown, 1)
+			continue
+		}
 		s, err := l.sample(p, processes[p.path], now)
 		if err != nil {
 			l.unreadable(ctx, p, err)

@@ -14,6 +14,7 @@ const (
 	reasonLimit      = "limit"      // more cgroups than max_containers
 	reasonTimeout    = "timeout"    // not read before the collection had to end
 	reasonUnreadable = "unreadable" // the kernel or the scraped cAdvisor gave no figures of it
+	reasonUnknown    = "unknown"    // of a pod that the k8s_pods extension does not know
 	reasonMalformed  = "malformed"  // a series or an item of an answer that makes no sense
 )
 

@@ -68,6 +68,7 @@ type Engine struct {
 	ports   []*Port
 	doomed  []*version // rolled back and not ended yet
 	refusal string     // the newest module's
+	silent  bool       // the module's source did not answer when it was asked last
 }
 
 func newEngine(id component.ID, set component.TelemetrySettings, c *Config) *Engine {

@@ -61,7 +61,7 @@ func (e *Engine) renew(ctx context.Context, changes <-chan struct{}) {
 // refresh asks the source for another module and puts it to work; it says whether one serves since.
 func (e *Engine) refresh(ctx context.Context) bool {
 	m, err := e.source.Poll(ctx)
-	if ctx.Err() != nil || err == nil && m == nil {
+	if ctx.Err() != nil || e.unanswered(err) || err == nil && m == nil {
 		return false
 	}
 	if err != nil {
@@ -81,6 +81,30 @@ func (e *Engine) refresh(ctx context.Context) bool {
 	}
 	e.figures.swapped(outcome)
 	return true
+}
+
+// unanswered says whether the source could not be asked. That is logged once until it answers again: its errors have the numbers
+// of ports and the like, no two of which are the same.
+func (e *Engine) unanswered(err error) bool {
+	silent := source.Unreachable(err)
+	e.mu.Lock()
+	was := e.silent
+	e.silent = silent
+	if silent {
+		e.refusal = err.Error()
+	} else if was {
+		e.refusal = ""
+	}
+	e.mu.Unlock()
+	switch {
+	case silent && !was:
+		e.figures.swapped(Unavailable)
+		e.set.Logger.Warn("the source of a plugin's module does not answer; the running one goes on, and this is not said again until it does",
+			zap.String("plugin", e.name), zap.Error(err))
+	case was && !silent:
+		e.set.Logger.Info("the source of a plugin's module answers again", zap.String("plugin", e.name))
+	}
+	return silent
 }
 
 // refuse says why a module was not taken, once: the source gives it again when it changed.

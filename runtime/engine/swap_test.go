@@ -270,6 +270,39 @@ func TestPollHTTPS(t *testing.T) {
 	require.Equal(t, 2, serves(t, e))
 }
 
+// A source that does not answer is named once until it does, however often it is asked.
+func TestSourceDoesNotAnswer(t *testing.T) {
+	a, _ := two()
+	var status atomic.Int64
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(int(status.Load()))
+		_, _ = w.Write(a)
+	}))
+	t.Cleanup(site.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Certificate().Raw}), 0o600))
+	c := configFor(t, nil)
+	c.Module, c.Remote.CAFile = site.URL+"/x.wasm", ca
+	status.Store(http.StatusOK)
+	tel, set := newTelemetry(t)
+	e, err := tryLoad(t, c, set)
+	require.NoError(t, err)
+	for outage := range 2 {
+		for _, code := range []int64{http.StatusServiceUnavailable, http.StatusBadGateway} { // two texts
+			status.Store(code)
+			require.False(t, e.refresh(t.Context()))
+		}
+		require.Contains(t, e.Page().LastRefusal, "502")
+		require.EqualValues(t, outage+1, e.Page().Swaps["unavailable"])
+		status.Store(http.StatusOK)
+		require.False(t, e.refresh(t.Context()))
+		require.Empty(t, e.Page().LastRefusal)
+	}
+	require.Equal(t, 2, tel.logs.FilterMessageSnippet("does not answer; the running one goes on").Len())
+	require.Equal(t, 2, tel.logs.FilterMessageSnippet("answers again").Len())
+	require.Empty(t, tel.errorLogs())
+}
+
 // A Kubernetes ConfigMap changes by a symbolic link: x.wasm → ..data/x.wasm, ..data → ..1.
 func TestWatchConfigMap(t *testing.T) {
 	a, b := two()

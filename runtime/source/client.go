@@ -159,9 +159,9 @@ type lostError struct{ error }
 
 func (l lostError) Unwrap() error { return l.error }
 
-// unreachable reports whether an error tells nothing about the module, since the server could not be asked or could not
-// tell.
-func unreachable(err error) bool {
+// Unreachable reports whether an error of Fetch or Poll tells nothing about the module, since the server could not be asked or
+// could not tell.
+func Unreachable(err error) bool {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return passing(int(status))
 	}

@@ -89,7 +89,7 @@ func (f *fetcher) first(ctx context.Context) (*Module, error) {
 	switch {
 	case err == nil && m == nil:
 		return kept, nil
-	case err != nil && kept != nil && unreachable(err) && ctx.Err() == nil:
+	case err != nil && kept != nil && Unreachable(err) && ctx.Err() == nil:
 		kept.Warning = fmt.Errorf("%w; the module that was fetched before is used, %s", err, kept.Digest)
 		return kept, nil
 	}
