@@ -147,8 +147,8 @@ func (n *names) fromTable(p place) identity {
 	}
 	c := pod.ContainerByID(p.containerID)
 	who.sandbox = c == nil
-	who.container = pod.Value(podtable.ContainerName, c)
-	who.image, who.imageTag = pod.Value(podtable.ImageName, c), pod.Value(podtable.ImageTag, c)
+	who.container = n.pods.Value(pod, podtable.ContainerName, c)
+	who.image, who.imageTag = n.pods.Value(pod, podtable.ImageName, c), n.pods.Value(pod, podtable.ImageTag, c)
 	return who
 }
 
