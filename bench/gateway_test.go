@@ -25,10 +25,10 @@ const shippedGateway = "../deploy/kubernetes/gateway"
 // gatewayInterval is how often nodes report, state is told and Prometheus scrapes.
 const gatewayInterval = 30 * time.Second
 
-// TestGateway holds the gateway that is shipped, whole and with the environment that it is shipped with, to 290 MB: it watches a cluster
+// TestGateway holds the gateway that is shipped, whole and with the environment that it is shipped with, to 300 MB: it watches a cluster
 // of 5,000 pods and 500 nodes, all of which report to it, and Prometheus scrapes it. It tells what that takes of a core at rest.
 func TestGateway(t *testing.T) {
-	const most = 290e6 // 258 MB were measured, with too little CPU
+	const most = 300e6 // 258 MB were measured
 	backend.Need(t)
 	elasticsearch, err := sink.Start()
 	require.NoError(t, err)
@@ -49,7 +49,16 @@ func TestGateway(t *testing.T) {
 		text, _ := io.ReadAll(answer.Body) // it is cut off where a page takes longer than the server's timeout
 		return strings.Count(string(text), "\n")
 	}
-	require.Eventually(t, func() bool { return page() > clusterPods*9 && nodes.sent.Load() > 4*clusterNodes }, 10*time.Minute, time.Second)
+	const told = clusterPods * 9 // lines, and more
+	for end := time.Now().Add(8 * time.Minute); page() <= told || nodes.sent.Load() <= 4*clusterNodes; time.Sleep(time.Second) {
+		if time.Now().Before(end) {
+			continue
+		}
+		if sent := nodes.sent.Load(); sent <= 4*clusterNodes {
+			t.Skipf("%d nodes sent %d batches in 8 minutes, where they have 16,000 to send: this machine is too slow for them", clusterNodes, sent)
+		}
+		require.Greater(t, page(), told, "lines of the page after 8 minutes")
+	}
 	before, err := d.Usage()
 	require.NoError(t, err)
 	began := time.Now()
