@@ -2,6 +2,7 @@ package k8smetadata
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -57,7 +58,8 @@ type harness struct {
 // newTable waits for one list of pods; all their labels are kept.
 func newTable() *podtable.Table {
 	all := []string{"*"}
-	return podtable.New(&podtable.Keep{Labels: all, Annotations: all, NamespaceLabels: all, NodeLabels: all}, 5*time.Minute, 1, 0)
+	more := []podtable.Field{podtable.NodeUID, podtable.ImageRepoDigests}
+	return podtable.New(&podtable.Keep{Labels: all, Annotations: all, NamespaceLabels: all, NodeLabels: all, More: more}, 5*time.Minute, 1, 0)
 }
 
 // start begins with a table that is empty, and whose first list is in unless unlisted.
@@ -121,7 +123,7 @@ func written(m pcommon.Map, own ...string) string {
 	}
 	var out []string
 	for _, key := range slices.Sorted(maps.Keys(raw)) {
-		out = append(out, strings.TrimPrefix(key, "k8s.")+"="+raw[key].(string))
+		out = append(out, fmt.Sprintf("%s=%v", strings.TrimPrefix(key, "k8s."), raw[key]))
 	}
 	return strings.Join(out, " ")
 }

@@ -183,12 +183,16 @@ func TestExtract(t *testing.T) {
 	f := func(want string, patterns ...string) {
 		t.Helper()
 		h := start(t, func(c *Config) { c.Extract = patterns })
-		h.table.Put(pod("a", "10.1.0.1"))
+		p := pod("a", "10.1.0.1")
+		p.Status.ContainerStatuses[0].ImageID = "docker-pullable://registry/cart@sha256:07"
+		h.table.Put(p)
 		h.table.PutNamespace(&v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"team": "red"}}})
-		h.table.PutNode(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{"zone": "z"}}})
+		h.table.PutNode(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1", UID: "u-n1", Labels: map[string]string{"zone": "z"}}})
 		require.Equal(t, want, h.send(t.Context(), t, "k8s.pod.uid", "u-a"))
 	}
 	f("node.name=n1", "k8s.node.name")
+	f("node.uid=u-n1", "k8s.node.uid")
+	f("container.image.repo_digests=[registry/cart@sha256:07]", "container.image.repo_digests")
 	f("pod.label.app=cart", "k8s.pod.label.app")
 	f("pod.label.pod-template-hash=5d8", "k8s.pod.label.*-hash")
 	f("pod.annotation.owner=red pod.ip=10.1.0.1 pod.label.app=cart pod.label.pod-template-hash=5d8 pod.name=a", "k8s.pod.*")
