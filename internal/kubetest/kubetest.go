@@ -166,7 +166,7 @@ func (c Cluster) usage(b *Batch, prefix string, at time.Time, cores float64) {
 	used, pages := math.Round(cores*more*1e9)/1e9, int64(cores*more*(1<<18))
 	b.Gauge(prefix+"cpu.usage", used).Sum(prefix+"cpu.time", c.Start, math.Round(cores*age*1e9)/1e9)
 	b.Int(prefix+"memory.usage", pages<<12).Int(prefix+"memory.working_set", pages<<11).Int(prefix+"memory.rss", pages<<10)
-	b.Sum(prefix+"memory.page_faults", c.Start, math.Floor(100*more*age)).Sum(prefix+"memory.major_page_faults", c.Start, age)
+	b.Sum(prefix+"memory.page_faults", c.Start, 100*age).Sum(prefix+"memory.major_page_faults", c.Start, age)
 	b.Int(prefix+"filesystem.available", 1<<33).Int(prefix+"filesystem.capacity", 1<<35).Int(prefix+"filesystem.usage", 1<<30)
 	b.Gauge(prefix+"uptime", age)
 }
