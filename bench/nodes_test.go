@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -143,7 +144,7 @@ func (a *agents) containers(node int, each func(n int, labels []string)) {
 	for pod := node * a.cluster.PodsPerNode; pod < (node+1)*a.cluster.PodsPerNode; pod++ {
 		for i := range a.cluster.ContainersPerPod {
 			labels := []string{"container", fmt.Sprintf("container-%d", i), "namespace", fmt.Sprintf("team-%d", pod%10), "pod", fmt.Sprintf("shop-%d-6c9f7d5b8-%05x", pod%100, pod)}
-			each(pod*a.cluster.ContainersPerPod+i, labels[:len(labels):len(labels)])
+			each(pod*a.cluster.ContainersPerPod+i, slices.Clip(labels))
 		}
 	}
 }
