@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -35,7 +37,11 @@ func checkConfig(m *abi.Manifest, config json.RawMessage) error {
 		return fmt.Errorf("manifest: config: not a JSON schema: %w", err)
 	}
 	schema, err := c.Compile(schemaURL)
-	if err != nil {
+	var bad *jsonschema.SchemaValidationError
+	var invalid *jsonschema.ValidationError
+	if errors.As(err, &bad) && errors.As(bad.Err, &invalid) {
+		return fmt.Errorf("not a JSON schema: %w", violations("manifest: config", invalid))
+	} else if err != nil {
 		return fmt.Errorf("manifest: config: not a JSON schema: %w", err)
 	}
 	if config == nil {
@@ -45,26 +51,35 @@ func checkConfig(m *abi.Manifest, config json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	var invalid *jsonschema.ValidationError
 	if err := schema.Validate(value); errors.As(err, &invalid) {
-		return configErrors(invalid)
+		return violations("config", invalid)
 	} else if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
 	return nil
 }
 
-// configErrors turns a tree of schema violations into one line for each leaf, with the key's path.
-func configErrors(v *jsonschema.ValidationError) error {
-	if len(v.Causes) > 0 {
-		var errs []error
-		for _, c := range v.Causes {
-			errs = append(errs, configErrors(c))
-		}
-		return errors.Join(errs...)
+// violations turns a tree of schema violations into one line for each leaf, with the key's path below root. The lines
+// are sorted: the library goes through objects as Go does through maps, and the same mistake should read the same.
+func violations(root string, v *jsonschema.ValidationError) error {
+	lines := leaves(nil, root, v)
+	slices.Sort(lines)
+	return errors.New(strings.Join(slices.Compact(lines), "\n"))
+}
+
+// leaves appends a line for each violation in the tree that has no cause below it.
+func leaves(lines []string, root string, v *jsonschema.ValidationError) []string {
+	for _, c := range v.Causes {
+		lines = leaves(lines, root, c)
 	}
-	path := strings.Join(append([]string{"config"}, v.InstanceLocation...), "::")
-	return fmt.Errorf("%s: %s", path, v.ErrorKind.LocalizedString(printer))
+	if len(v.Causes) > 0 {
+		return lines
+	}
+	if k, ok := v.ErrorKind.(*kind.AdditionalProperties); ok {
+		slices.Sort(k.Properties)
+	}
+	path := strings.Join(append([]string{root}, v.InstanceLocation...), "::")
+	return append(lines, path+": "+v.ErrorKind.LocalizedString(printer))
 }
 
 // printer words schema violations in English.
