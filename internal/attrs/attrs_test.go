@@ -17,8 +17,8 @@ import (
 func TestKnown(t *testing.T) { require.True(t, Known()) }
 
 // random makes the same of a map by a Builder and by pdata's functions, a step at a time.
-func random(rng *rand.Rand, m, want pcommon.Map) {
-	b, done := From(m, rng.IntN(6)), map[string]bool{}
+func random(rng *rand.Rand, room *Room, m, want pcommon.Map) {
+	b, done := room.From(m, rng.IntN(6)), map[string]bool{}
 	for range rng.IntN(12) {
 		key := fmt.Sprintf("key%d", rng.IntN(10))
 		fresh := !done[key] && rng.IntN(4) > 0
@@ -85,9 +85,10 @@ func compare(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	logs, m := record()
 	wantLogs, want := record()
+	var room Room // most steps go on in the same blocks
 	for step := range 4 {
 		at := rng.Uint64()
-		random(rng, m, want)
+		random(rng, &room, m, want)
 		change(rand.New(rand.NewPCG(at, 2)), m)
 		change(rand.New(rand.NewPCG(at, 2)), want)
 		if seed%50 == 0 {
@@ -114,7 +115,7 @@ func marshal(t *testing.T, ld plog.Logs) []byte {
 func TestUntilCommit(t *testing.T) {
 	m := pcommon.NewMap()
 	m.PutStr("a", "before")
-	b := From(m, 1)
+	b := new(Room).From(m, 1)
 	b.PutStr("a", "after", true)
 	b.PutInt("b", 1, true)
 	require.Equal(t, map[string]any{"a": "before"}, m.AsRaw())
@@ -124,7 +125,7 @@ func TestUntilCommit(t *testing.T) {
 
 func TestShared(t *testing.T) {
 	ld, m := record()
-	b := From(m, 1)
+	b := new(Room).From(m, 1)
 	b.PutInt("a", 1, true)
 	ld.MarkReadOnly()
 	require.Panics(t, func() { b.Commit(m) })
@@ -132,18 +133,51 @@ func TestShared(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
+	const records = roomEntries / 8
 	m := pcommon.NewMap()
+	var room Room
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
-		m.Clear()
-		b := From(m, 8)
-		for _, key := range []string{"a", "b", "c", "d"} {
-			b.PutStr(key, key, true)
+		for range records {
+			m.Clear()
+			b := room.From(m, 8)
+			for _, key := range []string{"a", "b", "c", "d"} {
+				b.PutStr(key, key, true)
+			}
+			for _, key := range []string{"e", "f", "g", "h"} {
+				b.PutInt(key, 1, true)
+			}
+			b.Commit(m)
 		}
-		for _, key := range []string{"e", "f", "g", "h"} {
-			b.PutInt(key, 1, true)
-		}
-		b.Commit(m)
 	}), 2.0)
+}
+
+// Records of one block do not see each other, whatever becomes of them.
+func TestSharedBlock(t *testing.T) {
+	var room Room
+	var maps []pcommon.Map
+	for i := range 3 * roomEntries {
+		m := pcommon.NewMap()
+		b := room.From(m, 1+i%(roomEntries/2)) // some have a block of their own
+		b.PutInt("n", int64(i), true)
+		b.PutStr("text", fmt.Sprint(i), true)
+		b.Commit(m)
+		maps = append(maps, m)
+	}
+	for i, m := range maps {
+		m.PutStr("more", "later")
+		m.PutStr("text", fmt.Sprint(-i))
+		if i%3 == 0 {
+			m.Remove("n")
+		}
+	}
+	runtime.GC()
+	for i, m := range maps {
+		want := map[string]any{"n": int64(i), "text": fmt.Sprint(-i), "more": "later"}
+		if i%3 == 0 {
+			delete(want, "n")
+		}
+		require.Equal(t, want, m.AsRaw(), "map %d", i)
+	}
 }
 
 // A pdata that differs in one member is not taken for the one that is known.
@@ -200,9 +234,10 @@ func BenchmarkEightAttributes(b *testing.B) {
 	keys := []string{"client.address", "http.request.method", "url.path", "url.query", "network.protocol.version", "user_agent.original"}
 	b.Run("Builder", func(b *testing.B) {
 		b.ReportAllocs()
+		var room Room
 		for b.Loop() {
 			m := pcommon.NewMap()
-			n := From(m, 8)
+			n := room.From(m, 8)
 			for _, key := range keys {
 				n.PutStr(key, "value", true)
 			}

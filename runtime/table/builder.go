@@ -12,6 +12,7 @@ import (
 // bytes, a map or a list: such a row's edits are applied one by one.
 type builder struct {
 	attrs.Builder
+	room attrs.Room
 	open bool
 	seen seenNames
 	// Of the run before, which the next mostly is like: how many edits it had, and how many of them set attributes.
@@ -31,7 +32,7 @@ func (b *builder) begin(s *Session, edits []byte, at int) {
 		return
 	}
 	row := int(s.rows[editAt(edits, at).row()])
-	b.seen, b.Builder = 0, attrs.From(s.table.own().rows.attributes(row), min(b.sets, maxRoom))
+	b.seen, b.Builder = 0, b.room.From(s.table.own().rows.attributes(row), min(b.sets, maxRoom))
 }
 
 // maxRoom bounds for how many attributes of a row there is room at once, since a run may as well set one many times.
