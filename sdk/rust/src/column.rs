@@ -78,21 +78,30 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// The type and bits of a row's value. A map column has none.
+    #[inline]
+    fn cell(&self, row: usize) -> Option<(u8, u64)> {
+        if self.map {
+            return None;
+        }
+        let entry = self.entry(row);
+        Some((self.types[entry], u64_at(self.cells, 8 * entry)))
+    }
+
     /// A row's value.
     #[inline]
     pub fn value(&self, row: usize) -> Value<'a> {
-        if self.map {
-            return Value::None;
+        match self.cell(row) {
+            Some((kind, bits)) => value_of(self.batch, kind, bits),
+            None => Value::None,
         }
-        let entry = self.entry(row);
-        value_of(self.batch, self.types[entry], u64_at(self.cells, 8 * entry))
     }
 
     /// The text of a string, bytes or JSON; an empty one for any other value.
     #[inline]
     pub fn text(&self, row: usize) -> Text<'a> {
-        match self.value(row) {
-            Value::String(t) | Value::Bytes(t) | Value::Json(t) => t,
+        match self.cell(row) {
+            Some((TYPE_STRING | TYPE_BYTES | TYPE_JSON, bits)) => text_at(self.batch, bits),
             _ => Text::empty(),
         }
     }
@@ -100,8 +109,8 @@ impl<'a> Column<'a> {
     /// A row's integer, if it has one.
     #[inline]
     pub fn int(&self, row: usize) -> Option<i64> {
-        match self.value(row) {
-            Value::Int(v) => Some(v),
+        match self.cell(row) {
+            Some((TYPE_INT, bits)) => Some(bits as i64),
             _ => None,
         }
     }
@@ -136,14 +145,18 @@ impl<'a> Column<'a> {
     }
 }
 
+/// The text that a cell refers to.
+#[inline]
+fn text_at(batch: &[u8], bits: u64) -> Text<'_> {
+    let (offset, length) = (bits as u32 as usize, (bits >> 32) as usize);
+    let bytes = &batch[offset..offset + length];
+    // The host leaves slack behind the batch.
+    unsafe { Text::new(bytes.as_ptr(), length) }
+}
+
 #[inline]
 fn value_of(batch: &[u8], kind: u8, bits: u64) -> Value<'_> {
-    let text = || {
-        let (offset, length) = (bits as u32 as usize, (bits >> 32) as usize);
-        let bytes = &batch[offset..offset + length];
-        // The host leaves slack behind the batch.
-        unsafe { Text::new(bytes.as_ptr(), length) }
-    };
+    let text = || text_at(batch, bits);
     match kind {
         TYPE_STRING => Value::String(text()),
         TYPE_INT => Value::Int(bits as i64),

@@ -100,6 +100,22 @@ impl<'a> Text<'a> {
         u64::from_le(unsafe { self.at.add(offset).cast::<u64>().read_unaligned() })
     }
 
+    /// Whether bytes that are known at compile time stand at an offset. To compare slices or arrays costs more: it calls
+    /// `memcmp`, which in a module goes from byte to byte.
+    #[inline(always)]
+    pub fn has<const N: usize>(&self, offset: usize, bytes: &[u8; N]) -> bool {
+        if N > self.length || offset > self.length - N {
+            return false;
+        }
+        if N == 0 || N > 8 {
+            return (offset..).zip(bytes).all(|(i, c)| self.bytes()[i] == *c);
+        }
+        let word = bytes.iter().rev().fold(0, |word, c| word << 8 | *c as u64);
+        // A byte of the text at least is at the offset, and what is behind the text may be read.
+        let there = u64::from_le(unsafe { self.at.add(offset).cast::<u64>().read_unaligned() });
+        (there ^ word) << (64 - 8 * N) == 0
+    }
+
     /// The offset of the first byte `c` at or after `from`; the text's length if there is none.
     #[inline]
     pub fn find(&self, c: u8, from: usize) -> usize {

@@ -77,11 +77,19 @@ impl Plugin for AccessLog {
                 Some(line) => line,
                 None => continue,
             };
-            for (name, text) in line.texts() {
+            let mut put = |name, text: Span| {
                 if !text.is_empty() {
                     batch.slice(row, name, &lines, text);
                 }
-            }
+            };
+            put(CLIENT_ADDRESS, line.address);
+            put(USER_NAME, line.user);
+            put(REQUEST_METHOD, line.request.method);
+            put(URL_PATH, line.request.path);
+            put(URL_QUERY, line.request.query);
+            put(PROTOCOL_VERSION, line.request.version);
+            put(REFERER, line.referer);
+            put(USER_AGENT, line.agent);
             batch.int(row, STATUS_CODE, line.status);
             if let Some(size) = line.size {
                 batch.int(row, BODY_SIZE, size);
@@ -153,23 +161,10 @@ impl Line {
             time: read_time(t.cut(time), last_day)?,
         })
     }
-
-    fn texts(&self) -> [(obsd::Name, Span); 8] {
-        [
-            (CLIENT_ADDRESS, self.address),
-            (USER_NAME, self.user),
-            (REQUEST_METHOD, self.request.method),
-            (URL_PATH, self.request.path),
-            (URL_QUERY, self.request.query),
-            (PROTOCOL_VERSION, self.request.version),
-            (REFERER, self.referer),
-            (USER_AGENT, self.agent),
-        ]
-    }
 }
 
 fn unless_dash(t: Text<'_>, s: Span) -> Span {
-    if t.cut(s).bytes() == b"-" {
+    if s.len() == 1 && t.has(s.offset(), b"-") {
         Span::default()
     } else {
         s
@@ -186,17 +181,16 @@ impl Cutter<'_> {
     /// The field that ends before the next separator. A separator that begins with a quote does not count where the quote
     /// is escaped.
     #[inline(always)]
-    fn until(&mut self, separator: &[u8]) -> Option<Span> {
-        let bytes = self.text.bytes();
+    fn until<const N: usize>(&mut self, separator: &[u8; N]) -> Option<Span> {
         let mut i = self.at;
         loop {
             i = self.text.find(separator[0], i);
-            if i + separator.len() > bytes.len() {
+            if i + N > self.text.len() {
                 return None;
             }
-            if bytes[i..i + separator.len()] == *separator && (separator[0] != b'"' || !escaped(bytes, i)) {
+            if self.text.has(i, separator) && (separator[0] != b'"' || !escaped(self.text, i)) {
                 let field = Span::new(self.at, i - self.at);
-                self.at = i + separator.len();
+                self.at = i + N;
                 return Some(field);
             }
             i += 1;
@@ -209,10 +203,9 @@ impl Cutter<'_> {
 }
 
 /// Whether the byte at i stands behind an odd number of backslashes.
-#[inline]
-fn escaped(bytes: &[u8], i: usize) -> bool {
-    let behind = &bytes[..i];
-    behind.ends_with(b"\\") && behind.iter().rev().take_while(|c| **c == b'\\').count() % 2 == 1
+#[inline(always)]
+fn escaped(t: Text<'_>, i: usize) -> bool {
+    i > 0 && t.has(i - 1, b"\\") && t.bytes()[..i].iter().rev().take_while(|c| **c == b'\\').count() % 2 == 1
 }
 
 /// A request line's parts.
@@ -235,7 +228,7 @@ impl Request {
             Some(at) if at > first && t.find(b' ', at) == at && t.until(end).find(b' ', at + 1) == end => at,
             _ => from + t.cut(request).bytes().iter().rposition(|c| *c == b' ')?,
         };
-        if first == from || first == last || !t.bytes()[last + 1..end].starts_with(b"HTTP/") {
+        if first == from || first == last || !t.until(end).has(last + 1, b"HTTP/") {
             return None;
         }
         let query = t.until(last).find(b'?', first + 1);
@@ -250,7 +243,7 @@ impl Request {
 
 /// A day as lines write it, and the seconds from 1970 to its midnight.
 struct Day {
-    text: [u64; 3],
+    text: (u64, u64, u64),
     midnight: i64,
 }
 
@@ -261,7 +254,7 @@ fn read_time(t: Text<'_>, last: &mut Option<Day>) -> Option<i64> {
         return None;
     }
     let seconds = clock(t.word(12))?;
-    let text = [t.word(0), t.word(4), t.word(18) >> 16];
+    let text = (t.word(0), t.word(4), t.word(18) >> 16);
     let midnight = match last {
         Some(day) if day.text == text => day.midnight,
         _ => {
