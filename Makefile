@@ -35,9 +35,9 @@ build: $(MODULES) ## Build bin/obsd, with the bundled plugins inside
 plugins: $(MODULES) ## Build the bundled plugins, and the examples in C and Rust into bin/plugins where their compilers are
 	@go run ./internal/guest/cmd/examples bin/plugins $(EXAMPLES)
 
-plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go sdk/*.go sdk/*/*.go runtime/abi/*.go runtime/condition/*.go) go.mod
+plugins/builtin/wasm/%.wasm: $$(wildcard plugins/$$*/*.go plugins/$$*/guest.pgo sdk/*.go sdk/*/*.go runtime/abi/*.go runtime/condition/*.go) go.mod
 	@mkdir -p $(@D)
-	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o $@ ./plugins/$*
+	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -pgo=$(or $(wildcard plugins/$*/guest.pgo),off) -o $@ ./plugins/$*
 
 image: build ## Write the container image to bin/obsd-image.tar, without a container runtime
 	GOOS= GOARCH= go run ./internal/image/cmd/image -tag $(VERSION) -arch '$(GOARCH)'

@@ -52,7 +52,7 @@ func Plan(ctx context.Context, dir string) (*Build, error) {
 	case len(has("*.c")) > 0:
 		return planC(ctx, dir, has("*.[ch]"))
 	case len(has("*.go")) > 0:
-		return planGo(dir), nil
+		return planGo(dir, has("guest.pgo")), nil
 	}
 	return nil, fmt.Errorf("%s: no plugin: want a .go file, a .c file or Cargo.toml", dir)
 }
@@ -70,11 +70,16 @@ func (b *Build) Run(ctx context.Context, scratch, out string) error {
 	return nil
 }
 
-func planGo(dir string) *Build {
+// planGo builds with the profile of hot calls that sdk/pgo wrote, if there is one.
+func planGo(dir string, profiles []string) *Build {
+	pgo := "-pgo=off"
+	if len(profiles) > 0 {
+		pgo = "-pgo=" + profiles[0]
+	}
 	return &Build{
 		Language: "Go", dir: dir, env: []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"},
 		steps: func(_, out string) []step {
-			return []step{{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, "."}}
+			return []step{{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", pgo, "-buildmode=c-shared", "-o", out, "."}}
 		},
 	}
 }
