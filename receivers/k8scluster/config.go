@@ -80,12 +80,15 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("namespaces[%d]: %q is empty or there twice: remove it", i, n))
 		}
 	}
-	for key, list := range map[string][]string{
-		"node_conditions_to_report": c.NodeConditionsToReport, "pod_conditions_to_report": c.PodConditionsToReport,
-		"allocatable_types_to_report": c.AllocatableTypesToReport,
+	for _, list := range []struct {
+		key   string
+		names []string
+	}{
+		{"node_conditions_to_report", c.NodeConditionsToReport}, {"pod_conditions_to_report", c.PodConditionsToReport},
+		{"allocatable_types_to_report", c.AllocatableTypesToReport},
 	} {
-		if slices.Contains(list, "") {
-			errs = append(errs, fmt.Errorf("%s: a name in it is empty: remove it", key))
+		if slices.Contains(list.names, "") {
+			errs = append(errs, fmt.Errorf("%s: a name in it is empty: remove it", list.key))
 		}
 	}
 	errs = append(errs, unknown("metrics", c.Metrics, metricNames())...)

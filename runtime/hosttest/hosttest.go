@@ -20,6 +20,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,14 +193,14 @@ func (c *checks) expect(t *testing.T, k Case) {
 func compare(t *testing.T, row int, got, want Row) {
 	t.Helper()
 	want = want.plain()
-	for column, w := range want {
-		if !reflect.DeepEqual(got[column], w) {
+	for _, column := range slices.Sorted(maps.Keys(want)) {
+		if w := want[column]; !reflect.DeepEqual(got[column], w) {
 			t.Errorf("row %d: %s: got %#v, want %#v", row, column, got[column], w)
 		}
 	}
-	for column, g := range got {
+	for _, column := range slices.Sorted(maps.Keys(got)) {
 		if _, ok := want[column]; !ok {
-			t.Errorf("row %d: %s: got %#v, want none", row, column, g)
+			t.Errorf("row %d: %s: got %#v, want none", row, column, got[column])
 		}
 	}
 }

@@ -147,8 +147,8 @@ func (c *checker) undefined(path []string, singular string, ref component.ID, de
 			have = append(have, id.String())
 		}
 	}
-	for section, ids := range defined {
-		if slices.Contains(ids, ref) {
+	for _, section := range slices.Sorted(maps.Keys(defined)) {
+		if slices.Contains(defined[section], ref) {
 			c.add(path, "%q is defined below %s, so it cannot stand here", ref, section)
 			return
 		}
