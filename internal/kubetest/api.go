@@ -241,7 +241,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	switch q := r.URL.Query(); {
 	case lists && q.Get("sendInitialEvents") != "":
-		answerStatus(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
+		answerStatus(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents: Forbidden: WatchList is not enabled")
 	case refused != 0:
 		answerStatus(w, refused, reasonOf(refused), "refused by the test")
 	case name != "" || r.Method != http.MethodGet:
