@@ -19,16 +19,15 @@ import (
 	"github.com/obsd-io/obsd/internal/e2e/process"
 )
 
-// shippedGateway is the folder of the gateway that is shipped.
-const shippedGateway = "../deploy/kubernetes/gateway"
+// shipped is the folder of what is shipped for Kubernetes.
+const shipped = "../deploy/kubernetes"
 
-// gatewayInterval is how often nodes report, state is told and Prometheus scrapes.
-const gatewayInterval = 30 * time.Second
-
-// TestGateway holds the gateway that is shipped, whole and with the environment that it is shipped with, to 300 MB: it watches a cluster
-// of 5,000 pods and 500 nodes, all of which report to it, and Prometheus scrapes it. It tells what that takes of a core at rest.
+// TestGateway holds the gateway that is shipped, whole and with the environment that it is shipped with, to 250 MB: it watches a cluster
+// of 5,000 pods and 500 nodes, all of which report to it, and Prometheus scrapes it. It tells what that takes of a core at rest, which is
+// when nothing changes in the cluster: no pod begins or ends, while nodes report, state is told and Prometheus scrapes as ever.
 func TestGateway(t *testing.T) {
-	const most = 300e6 // 258 MB were measured
+	const most = 250e6      // 207 to 230 MB were measured
+	const mostOfCore = 0.08 // of a usual one; 4.8 to 5.2 % were measured, while others were busy on the machine
 	backend.Need(t)
 	elasticsearch, err := sink.Start()
 	require.NoError(t, err)
@@ -37,52 +36,82 @@ func TestGateway(t *testing.T) {
 	config := gatewayConfig(t, map[string]string{
 		"exporters.prometheus.endpoint": scrape, "receivers.otlp.protocols.grpc.endpoint": otlp,
 		"extensions.model.endpoint": "127.0.0.1:0", "extensions.health_check.endpoint": "127.0.0.1:0",
-		"receivers.k8s_cluster.collection_interval": gatewayInterval.String(),
 	})
-	env := append(gatewayEnv(t), "KUBECONFIG="+clusterAPI(t), "POD_NAMESPACE=obsd", "ELASTICSEARCH="+elasticsearch.URL)
+	env := append(gatewayEnv(t), "KUBECONFIG="+clusterAPI(t, streaming), "POD_NAMESPACE=obsd", "ELASTICSEARCH="+elasticsearch.URL)
 	d := daemon.StartFor(t, config, env...)
-	nodes := startAgents(t, otlp, gatewayInterval)
-	page := func() int {
-		answer, err := http.Get("http://" + scrape + "/metrics") //nolint:noctx // it ends with the test
-		require.NoError(t, err)
-		defer func() { _ = answer.Body.Close() }()
-		text, _ := io.ReadAll(answer.Body) // it is cut off where a page takes longer than the server's timeout
-		return strings.Count(string(text), "\n")
-	}
+	interval := shippedInterval(t)
+	nodes := startAgents(t, otlp, interval)
+	page := func() int { return lines(t, "http://"+scrape+"/metrics") }
 	const told = clusterPods * 9 // lines, and more
-	for end := time.Now().Add(8 * time.Minute); page() <= told || nodes.sent.Load() <= 4*clusterNodes; time.Sleep(time.Second) {
+	for end := time.Now().Add(8 * time.Minute); page() <= told || nodes.sent.Load() <= 2*clusterNodes; time.Sleep(time.Second) {
 		if time.Now().Before(end) {
 			continue
 		}
-		if sent := nodes.sent.Load(); sent <= 4*clusterNodes {
-			t.Skipf("%d nodes sent %d batches in 8 minutes, where they have 16,000 to send: this machine is too slow for them", clusterNodes, sent)
+		if sent := nodes.sent.Load(); sent <= 2*clusterNodes {
+			t.Skipf("%d nodes sent %d batches in 8 minutes, where they have 8,000 to send: this machine is too slow for them", clusterNodes, sent)
 		}
 		require.Greater(t, page(), told, "lines of the page after 8 minutes")
 	}
+	core := newCore(t)
 	before, err := d.Usage()
 	require.NoError(t, err)
-	began := time.Now()
-	sent, points := nodes.sent.Load(), nodes.points.Load()
+	began, sent, points := time.Now(), nodes.sent.Load(), nodes.points.Load()
 	for range 3 { // scrapes, as often as state is told
-		time.Sleep(gatewayInterval)
+		for range 10 {
+			time.Sleep(interval / 10)
+			core.measure(t)
+		}
 		page()
 	}
 	after, err := d.Usage()
 	require.NoError(t, err)
 	share := (after.CPU - before.CPU).Seconds() / time.Since(began).Seconds()
-	t.Logf("at most %d MB, %.1f %% of a core; %d lines; %d batches (%d failed) with %d points in %v", after.PeakRSS/1e6, 100*share, page(),
-		nodes.sent.Load()-sent, nodes.failed.Load(), nodes.points.Load()-points, time.Since(began).Round(time.Second))
+	usual := share * core.speed() / usualCore
+	t.Logf("at most %d MB; %.1f %% of a core here, which unpacks %.0f MB/s, and so %.1f %% of one that unpacks %.0f MB/s",
+		after.PeakRSS/1e6, 100*share, core.speed()/1e6, 100*usual, usualCore/1e6)
+	t.Logf("%d lines; %d batches (%d failed) with %d points in %v", page(), nodes.sent.Load()-sent, nodes.failed.Load(), nodes.points.Load()-points,
+		time.Since(began).Round(time.Second))
 	require.Zero(t, nodes.failed.Load(), "reports that the gateway refused")
 	require.LessOrEqual(t, float64(after.PeakRSS), most)
+	require.LessOrEqual(t, usual, mostOfCore)
+}
+
+// lines counts those of a page. It is cut off where it takes longer than the server's timeout.
+func lines(t *testing.T, url string) int {
+	t.Helper()
+	answer, err := http.Get(url) //nolint:noctx,gosec // it ends with the test, whose address it is
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	text, _ := io.ReadAll(answer.Body)
+	return strings.Count(string(text), "\n")
+}
+
+// shippedYAML reads a configuration that is shipped.
+func shippedYAML(t *testing.T, file string) (config map[string]any) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(shipped, file))
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, &config))
+	return config
+}
+
+// shippedInterval is how often nodes report, and state is told.
+func shippedInterval(t *testing.T) time.Duration {
+	t.Helper()
+	interval := func(file, receiver string) string {
+		return shippedYAML(t, file)["receivers"].(map[string]any)[receiver].(map[string]any)["collection_interval"].(string)
+	}
+	reports := interval("node/obsd.yaml", "kubelet")
+	require.Equal(t, reports, interval("gateway/obsd.yaml", "k8s_cluster"))
+	d, err := time.ParseDuration(reports)
+	require.NoError(t, err)
+	return d
 }
 
 // gatewayConfig writes the shipped configuration with other addresses, for an API server that a kubeconfig names.
 func gatewayConfig(t *testing.T, set map[string]string) (path string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(shippedGateway, "obsd.yaml"))
-	require.NoError(t, err)
-	var config map[string]any
-	require.NoError(t, yaml.Unmarshal(text, &config))
+	config := shippedYAML(t, "gateway/obsd.yaml")
 	for _, key := range []string{"extensions.k8s_leader_elector", "receivers.k8s_cluster", "receivers.k8s_events", "receivers.probe.kubernetes"} {
 		set[key+".auth_type"] = "kubeConfig"
 	}
@@ -99,7 +128,7 @@ func gatewayConfig(t *testing.T, set map[string]string) (path string) {
 	reader := config["service"].(map[string]any)["telemetry"].(map[string]any)["metrics"].(map[string]any)
 	reader["level"] = "none"
 	delete(reader, "readers")
-	text, err = yaml.Marshal(config)
+	text, err := yaml.Marshal(config)
 	require.NoError(t, err)
 	path = filepath.Join(t.TempDir(), "obsd.yaml")
 	require.NoError(t, os.WriteFile(path, text, 0o600))
@@ -109,7 +138,7 @@ func gatewayConfig(t *testing.T, set map[string]string) (path string) {
 // gatewayEnv is the environment that the shipped Deployment sets for the runtime.
 func gatewayEnv(t *testing.T) (env []string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(shippedGateway, "deployment.yaml"))
+	text, err := os.ReadFile(filepath.Join(shipped, "gateway", "deployment.yaml"))
 	require.NoError(t, err)
 	deployment, _, _ := strings.Cut(string(text), "\n---\n")
 	var d appsv1.Deployment
@@ -119,7 +148,7 @@ func gatewayEnv(t *testing.T) (env []string) {
 			env = append(env, e.Name+"="+e.Value)
 		}
 	}
-	require.Len(t, env, 2)
+	require.Len(t, env, 3)
 	return env
 }
 

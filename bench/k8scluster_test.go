@@ -37,13 +37,23 @@ const (
 	serveAPI = "OBSD_BENCH_SERVE_API"
 )
 
+// What serveAPI may be: how first lists are answered.
+const (
+	streaming = "streaming" // object by object, as Kubernetes 1.34 does and later
+	paging    = "paging"    // in pages
+)
+
 // TestServeAPI is the API server of TestK8sClusterMemory, in a process of its own. It writes the path of a kubeconfig and ends
 // with its input.
 func TestServeAPI(t *testing.T) {
-	if os.Getenv(serveAPI) == "" {
+	how := os.Getenv(serveAPI)
+	if how == "" {
 		t.Skip("it is run by TestK8sClusterMemory")
 	}
 	api := kubetest.NewAPI(t)
+	if how == paging {
+		api.ListsOnly()
+	}
 	for i := range clusterNodes {
 		api.Set(realNode(i))
 	}
@@ -58,11 +68,11 @@ func TestServeAPI(t *testing.T) {
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the other one ends
 }
 
-// clusterAPI starts the API server and returns the path of its kubeconfig.
-func clusterAPI(t *testing.T) string {
+// clusterAPI starts the API server, which is streaming or paging, and returns the path of its kubeconfig.
+func clusterAPI(t *testing.T, how string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServeAPI$", "-test.timeout=30m")
-	cmd.Env, cmd.Stderr = append(os.Environ(), serveAPI+"=1"), os.Stderr
+	cmd.Env, cmd.Stderr = append(os.Environ(), serveAPI+"="+how), os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
@@ -95,11 +105,16 @@ func (c *counting) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
 // TestK8sClusterMemory holds k8s_cluster on 5,000 pods of two containers, 500 nodes and 500 Deployments to 100 MB: all that the
 // runtime holds from the first list on, over some intervals, with the daemon's setting of the collector.
 func TestK8sClusterMemory(t *testing.T) {
-	const most = 100 << 20
+	const most uint64 = 100 << 20
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	kubeconfig := clusterAPI(t)
+	for _, how := range []string{streaming, paging} {
+		t.Run(how, func(t *testing.T) { k8sClusterMemory(t, clusterAPI(t, how), most) })
+	}
+}
+
+func k8sClusterMemory(t *testing.T, kubeconfig string, most uint64) {
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	debug.FreeOSMemory()
 	before, _ := memory(false)
@@ -121,7 +136,7 @@ func TestK8sClusterMemory(t *testing.T) {
 	_, live := memory(true)
 	require.NoError(t, r.Shutdown(context.Background()))
 	t.Logf("held from the system at most %d MB, of which %d MB before; in use after a collection %d MB", peak>>20, before>>20, live>>20)
-	require.LessOrEqual(t, peak, uint64(most))
+	require.LessOrEqual(t, peak, most)
 }
 
 // managed is what the API server keeps of who set which field, about as much as it is of a pod.

@@ -2,8 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,13 +92,11 @@ func (a *agents) run(ctx context.Context, node int) {
 
 // report sends what a node measures now.
 func (a *agents) report(ctx context.Context, node int) {
-	now := time.Now()
-	md := a.cluster.Report(node, now)
+	md := a.cluster.Report(node, time.Now())
 	if err := a.sums.ConsumeMetrics(ctx, md); err != nil {
 		a.failed.Add(1)
 	}
 	a.send(ctx, node, md)
-	a.send(ctx, node, a.series(node, now))
 }
 
 func (a *agents) send(ctx context.Context, node int, md pmetric.Metrics) {
@@ -113,38 +109,4 @@ func (a *agents) send(ctx context.Context, node int, md pmetric.Metrics) {
 	}
 	a.sent.Add(1)
 	a.points.Add(int64(n))
-}
-
-// series is what is told of cAdvisor's page and of the kubelet's probes.
-func (a *agents) series(node int, at time.Time) pmetric.Metrics {
-	b := kubetest.NewBatch(at)
-	name := fmt.Sprintf("node-%03d.example.com", node)
-	b.Resource("k8s.node.name", name, "service.name", "kubelet", "service.instance.id", name)
-	for _, metric := range []string{
-		"container_cpu_cfs_periods_total", "container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_throttled_seconds_total", "container_oom_events_total",
-		"container_fs_reads_bytes_total", "container_fs_reads_total", "container_fs_writes_bytes_total", "container_fs_writes_total",
-	} {
-		a.containers(node, func(n int, labels []string) {
-			id := fmt.Sprintf("%064x", n)
-			b.Sum(metric, a.cluster.Start, float64(n)*at.Sub(a.cluster.Start).Seconds(), append(labels, "id", "/kubepods/burstable/"+id, "name", id,
-				"image", "registry.example.com/shop/web:2026-11-23.1", "device", "/dev/nvme0n1")...)
-		})
-	}
-	a.containers(node, func(n int, labels []string) {
-		for _, kind := range []string{"Readiness", "Liveness"} {
-			for _, result := range []string{"successful", "failed"} {
-				b.Sum("prober_probe_total", a.cluster.Start, float64(n), append(labels, "pod_uid", fmt.Sprintf("%036d", n), "probe_type", kind, "result", result)...)
-			}
-		}
-	})
-	return b.Metrics
-}
-
-func (a *agents) containers(node int, each func(n int, labels []string)) {
-	for pod := node * a.cluster.PodsPerNode; pod < (node+1)*a.cluster.PodsPerNode; pod++ {
-		for i := range a.cluster.ContainersPerPod {
-			labels := []string{"container", fmt.Sprintf("container-%d", i), "namespace", fmt.Sprintf("team-%d", pod%10), "pod", fmt.Sprintf("shop-%d-6c9f7d5b8-%05x", pod%100, pod)}
-			each(pod*a.cluster.ContainersPerPod+i, slices.Clip(labels))
-		}
-	}
 }

@@ -11,17 +11,42 @@ import (
 // chunk is how many cells one allocation of a snapshot holds.
 const chunk = 256
 
-// cell is one exposed series and everything its message points at, so that a
-// scrape allocates nothing for each series once its snapshot has grown.
-type cell struct {
-	metric    dto.Metric
-	counter   dto.Counter
-	gauge     dto.Gauge
-	untyped   dto.Untyped
-	created   timestamppb.Timestamp
-	value     float64
-	timestamp int64
+// cells are room for values that are used anew at each scrape, so that a scrape
+// allocates nothing for each series once its snapshot has grown.
+type cells[T any] struct {
+	chunks []*[chunk]T
+	used   int
 }
+
+func (c *cells[T]) next() *T {
+	if c.used == len(c.chunks)*chunk {
+		c.chunks = append(c.chunks, new([chunk]T))
+	}
+	at := &c.chunks[c.used/chunk][c.used%chunk]
+	c.used++
+	return at
+}
+
+// A cell is an exposed series and what its message points at. Each type has one
+// of its own, for a page may have a hundred thousand, nearly all of one type.
+type (
+	gaugeCell struct {
+		metric dto.Metric
+		gauge  dto.Gauge
+		value  float64
+	}
+	counterCell struct {
+		metric  dto.Metric
+		counter dto.Counter
+		created timestamppb.Timestamp
+		value   float64
+	}
+	untypedCell struct {
+		metric  dto.Metric
+		untyped dto.Untyped
+		value   float64
+	}
+)
 
 // familyCell is the head of one family.
 type familyCell struct {
@@ -34,19 +59,18 @@ type familyCell struct {
 // snapshot is the state of the store at one scrape. It is reused after the
 // response is written.
 type snapshot struct {
-	families []*dto.MetricFamily
-	heads    []*familyCell
-	cells    []*[chunk]cell
-	used     int
+	families   []*dto.MetricFamily
+	heads      []*familyCell
+	gauges     cells[gaugeCell]
+	counters   cells[counterCell]
+	untyped    cells[untypedCell]
+	bodies     cells[dto.Metric] // of histograms and summaries
+	timestamps cells[int64]
 }
 
-func (s *snapshot) cell() *cell {
-	if s.used == len(s.cells)*chunk {
-		s.cells = append(s.cells, new([chunk]cell))
-	}
-	c := &s.cells[s.used/chunk][s.used%chunk]
-	s.used++
-	return c
+func (s *snapshot) reset() {
+	s.families = s.families[:0]
+	s.gauges.used, s.counters.used, s.untyped.used, s.bodies.used, s.timestamps.used = 0, 0, 0, 0, 0
 }
 
 func (s *snapshot) head() *familyCell {
@@ -80,7 +104,7 @@ func (g *gatherer) Gather() (_ []*dto.MetricFamily, done func(), err error) {
 func (g *gatherer) fill(snap *snapshot) {
 	g.store.mu.Lock()
 	defer g.store.mu.Unlock()
-	snap.families, snap.used = snap.families[:0], 0
+	snap.reset()
 	for _, fam := range g.store.sorted {
 		if len(fam.byKey) == 0 {
 			continue
@@ -89,7 +113,7 @@ func (g *gatherer) fill(snap *snapshot) {
 		head.set(fam)
 		for _, ser := range fam.order {
 			if !ser.dead {
-				head.family.Metric = append(head.family.Metric, snap.cell().set(ser, g.sendTimestamps))
+				head.family.Metric = append(head.family.Metric, snap.metric(ser, g.sendTimestamps))
 			}
 		}
 		snap.families = append(snap.families, &head.family)
@@ -109,40 +133,49 @@ func (h *familyCell) set(fam *family) {
 	}
 }
 
-// set fills the cell. What it takes from the series is either copied or never
-// changed again, so the store may go on while the snapshot is written.
-func (c *cell) set(ser *series, sendTimestamps bool) *dto.Metric {
-	m := &c.metric
+// metric fills the next cell. What it takes from the series is either copied or
+// never changed again, so the store may go on while the snapshot is written.
+func (s *snapshot) metric(ser *series, sendTimestamps bool) *dto.Metric {
+	m := s.typed(ser)
 	m.Label, m.TimestampMs = ser.labels, nil
-	m.Counter, m.Gauge, m.Untyped, m.Histogram, m.Summary = nil, nil, nil, nil, nil
 	if sendTimestamps && ser.ts != 0 {
-		c.timestamp = nanos(ser.ts) / 1e6
-		m.TimestampMs = &c.timestamp
+		m.TimestampMs = s.timestamps.next()
+		*m.TimestampMs = nanos(ser.ts) / 1e6
 	}
-	c.value = ser.value
+	return m
+}
+
+func (s *snapshot) typed(ser *series) *dto.Metric {
 	switch ser.family.typ {
 	case dto.MetricType_COUNTER:
-		m.Counter = &c.counter
+		c := s.counters.next()
+		c.value, c.metric.Counter = ser.value, &c.counter
 		c.counter.Value, c.counter.Exemplar = &c.value, nil
 		c.counter.CreatedTimestamp = c.createdAt(ser.start)
 		if ser.body != nil {
 			c.counter.Exemplar = ser.body.exemplar
 		}
+		return &c.metric
 	case dto.MetricType_HISTOGRAM:
-		m.Histogram = ser.body.histogram
+		m := s.bodies.next()
+		m.Histogram, m.Summary = ser.body.histogram, nil
+		return m
 	case dto.MetricType_SUMMARY:
-		m.Summary = ser.body.summary
+		m := s.bodies.next()
+		m.Histogram, m.Summary = nil, ser.body.summary
+		return m
 	case dto.MetricType_UNTYPED:
-		m.Untyped = &c.untyped
-		c.untyped.Value = &c.value
+		c := s.untyped.next()
+		c.value, c.untyped.Value, c.metric.Untyped = ser.value, &c.value, &c.untyped
+		return &c.metric
 	default:
-		m.Gauge = &c.gauge
-		c.gauge.Value = &c.value
+		c := s.gauges.next()
+		c.value, c.gauge.Value, c.metric.Gauge = ser.value, &c.value, &c.gauge
+		return &c.metric
 	}
-	return m
 }
 
-func (c *cell) createdAt(start pcommon.Timestamp) *timestamppb.Timestamp {
+func (c *counterCell) createdAt(start pcommon.Timestamp) *timestamppb.Timestamp {
 	if start == 0 {
 		return nil
 	}

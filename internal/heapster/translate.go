@@ -60,6 +60,7 @@ func NewTranslator(limit int) *Translator {
 
 // Resource gives every point of a resource that Heapster has a name for. key is the object's.
 func (t *Translator) Resource(o *Object, key string, rm pmetric.ResourceMetrics, emit func(Point)) {
+	t.forget(time.Now())
 	for _, sm := range rm.ScopeMetrics().All() {
 		for _, m := range sm.Metrics().All() {
 			for _, as := range t.table[m.Name()] {
@@ -113,7 +114,6 @@ func (as *Metric) fits(dp pmetric.NumberDataPoint) bool {
 
 // rate follows Heapster: only from a strictly older value of the same start, and never below zero.
 func (t *Translator) rate(object, name string, p *Point) (perSecond float64, ok bool) {
-	t.forget(time.Now())
 	rates := t.rates[object]
 	i := slices.IndexFunc(rates, func(r rate) bool { return r.name == name })
 	if i < 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"go.uber.org/zap"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -31,9 +32,21 @@ type Resource struct {
 	Fields, Labels string
 }
 
-// list reads all objects.
-func (r *Resource) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-	return r.request(&o).Do(ctx).Get()
+// list reads all objects, or a page of them, and takes out of each what trim does.
+func (r *Resource) list(ctx context.Context, o metav1.ListOptions, trim cache.TransformFunc) (runtime.Object, error) {
+	if o.ResourceVersion == "0" && r.Fields == "" && r.Labels == "" && trim != nil {
+		// A server answers with a state of any age at once, whatever the limit. Of the newest it makes pages. That is cheap for it
+		// where all objects are wanted, and not where it looks through all of them for a few.
+		o.ResourceVersion = ""
+	}
+	got, err := r.request(&o).Do(ctx).Get()
+	if err != nil || trim == nil {
+		return got, err
+	}
+	return got, meta.EachListItem(got, func(o runtime.Object) error {
+		_, err := trim(o)
+		return err
+	})
 }
 
 // watch follows changes.
@@ -64,7 +77,8 @@ type Follower struct {
 
 // Follow lists and watches a resource until ctx ends, and hands what comes to store. It is client-go's reflector that does
 // so: it asks again after failures, later and later, opens watches that were closed, and lists anew when what it knows is too
-// old for the server (410).
+// old for the server (410). It lets a server that can do so stream the first list, object by object, and asks others for pages. If
+// store is a cache.TransformingStore, its function is applied in place to each object of a first list as it comes in.
 func (f *Follower) Follow(ctx context.Context, r Resource, store cache.ReflectorStore) {
 	trouble := Trouble{Component: f.Component, Logger: f.Logger, What: r.Name, Failed: f.Failed, Mend: func(err error) string {
 		if apierrors.IsNotFound(err) {
@@ -77,9 +91,13 @@ func (f *Follower) Follow(ctx context.Context, r Resource, store cache.Reflector
 			trouble.Note(ctx, err)
 		}
 	}
+	var trim cache.TransformFunc
+	if t, ok := store.(cache.TransformingStore); ok {
+		trim = t.Transformer()
+	}
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			got, err := r.list(ctx, o)
+			got, err := r.list(ctx, o, trim)
 			note(ctx, err)
 			return got, err
 		},
@@ -141,6 +159,22 @@ func (s Store[O]) Replace(list []any, _ string) error {
 	}
 	s.All(objects)
 	return nil
+}
+
+// Object is a pointer to one of the API's types.
+type Object[T any] interface {
+	*T
+	runtime.Object
+	metav1.Object
+}
+
+// Empty takes all out of an object but what names it and its version. It is for Trim of objects of which no more is needed.
+func Empty[T any, O Object[T]](o O) {
+	namespace, name, version := o.GetNamespace(), o.GetName(), o.GetResourceVersion()
+	*o = *new(T)
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	o.SetResourceVersion(version)
 }
 
 // Resync implements cache.ReflectorStore.

@@ -2,7 +2,9 @@ package kubeapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -64,6 +66,11 @@ func pod(namespace, name, node string) *v1.Pod {
 // follow follows pods of a fake API server until the test ends.
 func follow(t *testing.T, a *kubetest.API, change func(*kubeapi.Resource)) (*names, *observer.ObservedLogs) {
 	t.Helper()
+	return followTrimmed(t, a, nil, change)
+}
+
+func followTrimmed(t *testing.T, a *kubetest.API, trim func(*v1.Pod), change func(*kubeapi.Resource)) (*names, *observer.ObservedLogs) {
+	t.Helper()
 	cfg := kubeapi.Config{AuthType: kubeapi.KubeConfig, KubeConfig: a.Kubeconfig()}
 	require.NoError(t, cfg.Validate())
 	rc, err := cfg.REST()
@@ -81,7 +88,9 @@ func follow(t *testing.T, a *kubetest.API, change func(*kubeapi.Resource)) (*nam
 	change(&r)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { f.Follow(ctx, r, n.store()) })
+	store := n.store()
+	store.Trim = trim
+	wg.Go(func() { f.Follow(ctx, r, store) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return n, logs
 }
@@ -111,6 +120,54 @@ func TestFollow(t *testing.T) {
 	a.Delete(pod("y", "e", ""))
 	all.is(t, map[string]string{"a": "n3", "b": "n1", "d": "n2"})
 	require.Zero(t, logs.FilterLevelExact(zapcore.WarnLevel).Len(), "watches that end are nothing to warn of: %v", logs.All())
+}
+
+// TestFollowInPages has a server that cannot stream a first list. Objects are trimmed page by page, and a selector, for which the
+// server looks through all objects, is no matter for pages.
+func TestFollowInPages(t *testing.T) {
+	a := kubetest.NewAPI(t)
+	a.ListsOnly()
+	want := map[string]string{}
+	for i := range 1100 {
+		name := fmt.Sprintf("p%04d", i)
+		a.Set(pod("x", name, "n1"))
+		want[name] = ""
+	}
+	asked := func() (lists []url.Values) {
+		for _, u := range a.Asked("pods") {
+			if q := u.Query(); !q.Has("watch") {
+				lists = append(lists, q)
+			}
+		}
+		return lists
+	}
+	pages := map[int]int{} // how many objects were trimmed after so many requests
+	trim := func(p *v1.Pod) {
+		pages[len(asked())]++
+		kubeapi.Empty(p)
+	}
+	n, logs := followTrimmed(t, a, trim, func(*kubeapi.Resource) {})
+	n.is(t, want)
+	require.Equal(t, map[int]int{1: 500, 2: 500, 3: 100}, pages)
+	require.Empty(t, asked()[0].Get("resourceVersion"))
+
+	a.Set(pod("x", "p0000", "n2"))
+	want["p0000"] = "n2"
+	n.is(t, want)
+
+	n, _ = followTrimmed(t, a, func(*v1.Pod) {}, func(r *kubeapi.Resource) { r.Fields = "spec.nodeName=n2" })
+	n.is(t, map[string]string{"p0000": "n2"})
+	require.Len(t, asked(), 4)
+	require.Equal(t, "0", asked()[3].Get("resourceVersion"))
+	require.Zero(t, logs.FilterLevelExact(zapcore.WarnLevel).Len(), "a server that cannot stream is nothing to warn of: %v", logs.All())
+}
+
+// TestEmpty leaves what names an object.
+func TestEmpty(t *testing.T) {
+	p := pod("x", "a", "n1")
+	p.ResourceVersion, p.Labels = "7", map[string]string{"app": "web"}
+	kubeapi.Empty(p)
+	require.Equal(t, &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "x", Name: "a", ResourceVersion: "7"}}, p)
 }
 
 // TestForbidden warns once and goes on when it is over.

@@ -26,8 +26,8 @@ import (
 )
 
 // API is an API server of Kubernetes as far as clients that list and watch need one: it holds objects of the built-in kinds,
-// lists them, tells watchers of changes from a resourceVersion on, sends initial events and bookmarks to those that ask for
-// them, and takes objects that are created, updated (with a check of the version) and deleted. It stands in front of
+// lists them, in pages to those that want no state of any age, tells watchers of changes from a resourceVersion on, sends initial
+// events and bookmarks to those that ask for them, and takes objects that are created, updated (with a check of the version) and deleted. It stands in front of
 // kubelets. It speaks JSON, and understands protobuf.
 type API struct {
 	t      testing.TB
@@ -38,6 +38,7 @@ type API struct {
 	log     []change
 	version int64 // of the newest change
 	oldest  int64 // watches from before it are refused
+	lists   bool  // watches with initial events are refused
 	refused map[string]int
 	asked   map[string][]*url.URL
 	proxied map[string]http.Handler // by the prefix of the path
@@ -131,6 +132,13 @@ func (a *API) Refuse(resource string, status int) {
 	a.refused[resource] = status
 	a.mu.Unlock()
 	a.CloseWatches()
+}
+
+// ListsOnly refuses watches that ask for initial events from now on, as servers do that cannot stream a first list.
+func (a *API) ListsOnly() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lists = true
 }
 
 // Proxy has the server pass requests for a node's kubelet on to a handler, which sees the paths that a kubelet would.
@@ -229,9 +237,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	a.asked[resource.name] = append(a.asked[resource.name], r.URL)
-	refused := a.refused[resource.name]
+	refused, lists := a.refused[resource.name], a.lists
 	a.mu.Unlock()
 	switch q := r.URL.Query(); {
+	case lists && q.Get("sendInitialEvents") != "":
+		answerStatus(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents: Forbidden: WatchList is not enabled")
 	case refused != 0:
 		answerStatus(w, refused, reasonOf(refused), "refused by the test")
 	case name != "" || r.Method != http.MethodGet:

@@ -107,6 +107,7 @@ func (a *API) chosen(s selection) (list []*unstructured.Unstructured) {
 	return list
 }
 
+// serveList answers with all objects of a selection, or with a page of them. Servers divide no list whose state may be of any age.
 func (a *API) serveList(w http.ResponseWriter, r *http.Request, resource resourceID, namespace string) {
 	s, err := parseSelection(r, resource, namespace)
 	if err != nil {
@@ -115,14 +116,22 @@ func (a *API) serveList(w http.ResponseWriter, r *http.Request, resource resourc
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	q := r.URL.Query()
+	list, version, after := a.chosen(s), strconv.FormatInt(a.version, 10), ""
+	if q.Has("continue") {
+		version, after, _ = strings.Cut(q.Get("continue"), " ")
+		list = slices.DeleteFunc(list, func(u *unstructured.Unstructured) bool { return key(u) <= after })
+	}
+	meta := map[string]any{"resourceVersion": version}
+	if limit, _ := strconv.Atoi(q.Get("limit")); limit > 0 && limit < len(list) && q.Get("resourceVersion") != "0" {
+		list = list[:limit]
+		meta["continue"] = version + " " + key(list[limit-1])
+	}
 	items := []any{}
-	for _, u := range a.chosen(s) {
+	for _, u := range list {
 		items = append(items, u.Object)
 	}
-	answerJSON(w, http.StatusOK, map[string]any{
-		"kind": a.kind(resource) + "List", "apiVersion": resource.group, "items": items,
-		"metadata": map[string]any{"resourceVersion": strconv.FormatInt(a.version, 10)},
-	})
+	answerJSON(w, http.StatusOK, map[string]any{"kind": a.kind(resource) + "List", "apiVersion": resource.group, "items": items, "metadata": meta})
 }
 
 // kind is the name of a resource's kind. The caller holds the lock or does not care.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -54,18 +53,11 @@ func resourceNames() (names []string) {
 }
 
 // following makes the follow function of a kind: cut makes of an object what is kept of it, which may be nothing.
-func following[T any, O object[T]](cut func(*catalog, O) []*entity) followFunc {
+func following[T any, O kubeapi.Object[T]](cut func(*catalog, O) []*entity) followFunc {
 	return func(ctx context.Context, f *kubeapi.Follower, r kubeapi.Resource, t *table, c *catalog) {
 		r.Kind = O(new(T))
 		f.Follow(ctx, r, storeFor[T](t, func(o O) []*entity { return cut(c, o) }))
 	}
-}
-
-// object is a pointer to one of the API's types.
-type object[T any] interface {
-	*T
-	runtime.Object
-	metav1.Object
 }
 
 // cutting is what was made of an object when it came in with a first list.
@@ -75,20 +67,15 @@ type cutting struct {
 }
 
 // storeFor writes what is cut out of objects into a table. Objects of a first list are cut as they come in and held without their
-// content until the list is whole, so that no list of whole objects is ever in memory. (A server that cannot stream a first list
-// sends one.)
-func storeFor[T any, O object[T]](t *table, cut func(O) []*entity) kubeapi.Store[O] {
+// content until the list is whole, so that no list of whole objects is ever in memory.
+func storeFor[T any, O kubeapi.Object[T]](t *table, cut func(O) []*entity) kubeapi.Store[O] {
 	cuttings := map[string]cutting{}
 	return kubeapi.Store[O]{
 		Put:  func(o O) { t.put(keyOf(o), cut(o)) },
 		Gone: func(o O) { t.put(keyOf(o), nil) },
 		Trim: func(o O) {
 			cuttings[keyOf(o)] = cutting{o.GetResourceVersion(), cut(o)}
-			namespace, name, version := o.GetNamespace(), o.GetName(), o.GetResourceVersion()
-			*o = *new(T)
-			o.SetNamespace(namespace)
-			o.SetName(name)
-			o.SetResourceVersion(version)
+			kubeapi.Empty(o)
 		},
 		All: func(list []O) {
 			all := make(map[string][]*entity, len(list))

@@ -81,13 +81,13 @@ func (r *probeReceiver) discover(ctx context.Context, k *KubernetesConfig) error
 			switch kind {
 			case discoverServices:
 				res.Kind = &v1.Service{}
-				r.background.Go(func() { f.Follow(r.ctx, res, storeOf(d, (*discovery).ofService)) })
+				r.background.Go(func() { f.Follow(r.ctx, res, storeOf(d, (*discovery).ofService, nil)) })
 			case discoverIngresses:
 				res.Kind, res.Client = &networking.Ingress{}, client.NetworkingV1().RESTClient()
-				r.background.Go(func() { f.Follow(r.ctx, res, storeOf(d, (*discovery).ofIngress)) })
+				r.background.Go(func() { f.Follow(r.ctx, res, storeOf(d, (*discovery).ofIngress, nil)) })
 			case discoverPods:
 				res.Kind = &v1.Pod{}
-				r.background.Go(func() { f.Follow(r.ctx, res, storeOf(d, (*discovery).ofPod)) })
+				r.background.Go(func() { f.Follow(r.ctx, res, storeOf(d, (*discovery).ofPod, trimPod)) })
 			}
 		}
 	}
@@ -100,8 +100,9 @@ type object interface {
 	metav1.Object
 }
 
-// storeOf takes objects to their targets.
-func storeOf[O object](d *discovery, targets func(*discovery, O, *wish) ([]*target, error)) kubeapi.Store[O] {
+// storeOf takes objects to their targets. Of those that ask for no checks, which are most, nothing is held until a first list is
+// whole, and of others what trim leaves.
+func storeOf[T any, O kubeapi.Object[T]](d *discovery, targets func(*discovery, O, *wish) ([]*target, error), trim func(O)) kubeapi.Store[O] {
 	put := func(o O) { d.put(o, func(w *wish) ([]*target, error) { return targets(d, o, w) }) }
 	return kubeapi.Store[O]{
 		Put:  put,
@@ -116,8 +117,27 @@ func storeOf[O object](d *discovery, targets func(*discovery, O, *wish) ([]*targ
 				d.forget(owner)
 			}
 		},
-		Trim: func(o O) { o.SetManagedFields(nil) },
+		Trim: func(o O) {
+			if w, err := wishOf(o.GetAnnotations()); w == nil && err == nil {
+				kubeapi.Empty(o)
+				return
+			}
+			o.SetManagedFields(nil)
+			if trim != nil {
+				trim(o)
+			}
+		},
 	}
+}
+
+// trimPod takes out of a pod what ofPod does not look at.
+func trimPod(p *v1.Pod) {
+	containers := make([]v1.Container, len(p.Spec.Containers))
+	for i := range containers {
+		containers[i] = v1.Container{Name: p.Spec.Containers[i].Name, Ports: p.Spec.Containers[i].Ports}
+	}
+	p.Spec = v1.PodSpec{NodeName: p.Spec.NodeName, Containers: containers}
+	p.Status = v1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP}
 }
 
 func name(o metav1.Object) string { return o.GetNamespace() + "/" + o.GetName() }

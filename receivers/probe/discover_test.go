@@ -89,6 +89,26 @@ func (r *rig) finds(t *testing.T, count int) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Len(c, r.foundTargets(), count) }, deadline, 5*time.Millisecond)
 }
 
+// TestTrim holds nothing of an object that asks for no checks until a first list is whole, and of another what it is checked by.
+func TestTrim(t *testing.T) {
+	d := &discovery{}
+	full := func(annotations ...string) *v1.Pod {
+		p := pod(meta("web", annotations...), "10.0.0.1", container("main", 80))
+		p.Spec.Containers[0].Env = []v1.EnvVar{{Name: "A", Value: "b"}}
+		p.Status.HostIP = "10.1.0.1"
+		return p
+	}
+	store := storeOf(d, (*discovery).ofPod, trimPod)
+	quiet := full()
+	store.Trim(quiet)
+	require.Equal(t, &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}}, quiet)
+	for _, asked := range []string{"true", "maybe"} { // a mistake is told of as well
+		p := full(annotationProbe, asked)
+		store.Trim(p)
+		require.Equal(t, pod(meta("web", annotationProbe, asked), "10.0.0.1", container("main", 80)), p)
+	}
+}
+
 // TestDiscover compares what is found by annotations of all shapes.
 func TestDiscover(t *testing.T) {
 	a := kubetest.NewAPI(t)
