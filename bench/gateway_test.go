@@ -66,13 +66,17 @@ func TestGateway(t *testing.T) {
 	after, err := d.Usage()
 	require.NoError(t, err)
 	share := (after.CPU - before.CPU).Seconds() / time.Since(began).Seconds()
-	usual := share * core.speed() / usualCore
-	t.Logf("at most %d MB; %.1f %% of a core here, which unpacks %.0f MB/s, and so %.1f %% of one that unpacks %.0f MB/s",
-		after.PeakRSS/1e6, 100*share, core.speed()/1e6, 100*usual, usualCore/1e6)
+	t.Logf("at most %d MB; %.1f %% of a core here", after.PeakRSS/1e6, 100*share)
 	t.Logf("%d lines; %d batches (%d failed) with %d points in %v", page(), nodes.sent.Load()-sent, nodes.failed.Load(), nodes.points.Load()-points,
 		time.Since(began).Round(time.Second))
 	require.Zero(t, nodes.failed.Load(), "reports that the gateway refused")
 	require.LessOrEqual(t, float64(after.PeakRSS), most)
+	if core == nil {
+		t.Log("what that is of a usual core is not known: this Go came without the text that its speed is measured with")
+		return
+	}
+	usual := share * core.speed() / usualCore
+	t.Logf("a core here unpacks %.0f MB/s, so that is %.1f %% of one that unpacks %.0f MB/s", core.speed()/1e6, 100*usual, usualCore/1e6)
 	require.LessOrEqual(t, usual, mostOfCore)
 }
 
