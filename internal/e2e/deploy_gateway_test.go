@@ -172,13 +172,16 @@ func (d *deployment) takenOver(t *testing.T, first string) {
 	require.Less(t, last, begin, "both told at one time")
 }
 
-// value is the only value that a query gives.
-func (d *deployment) value(t *testing.T, query string) float64 {
+// value is the only value that a query gives, when it gives one: steps of whole seconds may not have come to the first sample yet.
+func (d *deployment) value(t *testing.T, query string) (value float64) {
 	t.Helper()
-	samples, err := d.prometheus.Query(t.Context(), query)
-	require.NoError(t, err)
-	require.Len(t, samples, 1, query)
-	return samples[0].Value
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		samples, err := d.prometheus.Query(t.Context(), query)
+		require.NoError(collect, err)
+		require.Len(collect, samples, 1, query)
+		value = samples[0].Value
+	}, clusterPatience, time.Second)
+	return value
 }
 
 // event is one occurrence of an event.
