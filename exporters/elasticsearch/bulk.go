@@ -144,7 +144,7 @@ func (a *attempt) read(ctx context.Context, docs []document, ans answer) {
 		switch {
 		case it.ok():
 			delivered++
-		case it.Status == 409 && d.id != "":
+		case it.Status == 409 && len(d.id) > 0:
 			there++
 		case a.exporter.again(it):
 			again++
@@ -171,7 +171,7 @@ func match(docs []document, items []item) ([]*item, bool) {
 	ordered := true
 	for i := range docs {
 		results[i] = &items[i]
-		ordered = ordered && (docs[i].id == "" || items[i].ID == "" || docs[i].id == items[i].ID)
+		ordered = ordered && (len(docs[i].id) == 0 || items[i].ID == "" || string(docs[i].id) == items[i].ID)
 	}
 	if ordered {
 		return results, true
@@ -181,11 +181,12 @@ func match(docs []document, items []item) ([]*item, bool) {
 		byID[items[i].ID] = append(byID[items[i].ID], &items[i])
 	}
 	for i := range docs {
-		same := byID[docs[i].id]
-		if docs[i].id == "" || len(same) == 0 {
+		id := string(docs[i].id)
+		same := byID[id]
+		if id == "" || len(same) == 0 {
 			return nil, false
 		}
-		results[i], byID[docs[i].id] = same[0], same[1:]
+		results[i], byID[id] = same[0], same[1:]
 	}
 	return results, true
 }

@@ -117,7 +117,7 @@ func gzipLevel(cfg *Config) int {
 func bulkQuery(cfg *Config) string {
 	q := url.Values{}
 	filter := "errors,items.*.status,items.*.error.type,items.*.error.reason"
-	if cfg.LogsDynamicID.Enabled {
+	if cfg.ids() {
 		filter += ",items.*._id"
 	}
 	q.Set("filter_path", filter)

@@ -194,7 +194,7 @@ func FuzzParseReply(f *testing.F) {
 		docs := make([]document, len(items))
 		for i := range items {
 			_ = items[i].kind() + items[i].reason()
-			docs[i].id = items[len(items)-1-i].ID
+			docs[i].id = []byte(items[len(items)-1-i].ID)
 		}
 		if results, ok := match(docs, items); ok && len(results) != len(docs) {
 			t.Fatal("not one result for each document")

@@ -66,6 +66,11 @@ type Config struct {
 	// record is the id of its document. What is sent twice is then stored once.
 	LogsDynamicID DynamicConfig `mapstructure:"logs_dynamic_id"`
 
+	// LogsGeneratedID sets whether each record gets an id of its own when it is
+	// taken, before the queue. What is sent twice, since the answer was lost or
+	// obsd was killed before it came, is then stored once.
+	LogsGeneratedID DynamicConfig `mapstructure:"logs_generated_id"`
+
 	// WriteOperation is what is done with a document for an index: create
 	// (never overwrite) or index (overwrite a document with the same id). Data
 	// streams take only create.
@@ -90,7 +95,7 @@ type RetryConfig struct {
 	RetryOnStatus []int `mapstructure:"retry_on_status"`
 }
 
-// DynamicConfig turns a setting by attribute on or off.
+// DynamicConfig turns a setting that may differ from record to record on or off.
 type DynamicConfig struct {
 	// Enabled turns it on.
 	Enabled bool `mapstructure:"enabled"`
@@ -179,6 +184,9 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// ids reports whether documents may have ids of ours.
+func (c *Config) ids() bool { return c.LogsDynamicID.Enabled || c.LogsGeneratedID.Enabled }
 
 // urls are the addresses of all nodes.
 func (c *Config) urls() []string {

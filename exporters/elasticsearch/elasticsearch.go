@@ -59,6 +59,7 @@ func newLogsExporter(cfg *Config, set exporter.Settings) (*logsExporter, error) 
 		index:        cfg.LogsIndex,
 		dynamicIndex: cfg.LogsDynamicIndex.Enabled,
 		dynamicID:    cfg.LogsDynamicID.Enabled,
+		generatedID:  cfg.LogsGeneratedID.Enabled,
 		writeIndex:   cfg.WriteOperation == operationIndex,
 	}
 	e.encoders.New = func() any { return newEncoder(enc) }

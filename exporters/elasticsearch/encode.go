@@ -19,6 +19,7 @@ type encoding struct {
 	index        string // static; empty: data streams
 	dynamicIndex bool
 	dynamicID    bool
+	generatedID  bool
 	writeIndex   bool // `index` instead of `create` for what is no data stream
 }
 
@@ -32,8 +33,8 @@ type document struct {
 
 	// seq is the place of the record in the batch, counted from 0.
 	seq int
-	// id is our own _id, or empty.
-	id string
+	// id is our own _id, or empty. Its bytes are the encoder's.
+	id []byte
 }
 
 // encoder appends documents to a bulk body, straight from pdata. It keeps its
@@ -48,7 +49,9 @@ type encoder struct {
 
 	shared  []byte
 	scratch []byte
-	wide    route // of the scope and its resource
+	ids     []byte // of all documents
+	wide    route  // of the scope and its resource
+	begun   string // what generated ids of the scope begin with, or empty
 	fields  fields
 	clock   clock
 	now     func() time.Time
@@ -65,8 +68,8 @@ func newEncoder(enc encoding) *encoder {
 func (e *encoder) reset() {
 	e.body = e.body[:0]
 	clear(e.docs[:cap(e.docs)])
-	e.docs = e.docs[:0]
-	e.wide = route{}
+	e.docs, e.ids = e.docs[:0], e.ids[:0]
+	e.wide, e.begun = route{}, ""
 	e.fields.reset()
 }
 
@@ -92,6 +95,10 @@ func (e *encoder) begin(resource pcommon.Resource, resourceURL string, scope pco
 	e.wide.read(scope.Attributes())
 	e.wide.read(resource.Attributes())
 	e.wide.id = ""
+	e.begun = ""
+	if e.generatedID {
+		e.begun = textOf(scope.Attributes(), attrIDs)
+	}
 	if e.ecs {
 		e.beginECS(resource, scope)
 		return
@@ -111,14 +118,14 @@ func (e *encoder) add(lr plog.LogRecord, seq int) {
 	if e.index != "" {
 		to.index = e.index
 	}
-	if !e.dynamicID || len(to.id) > maxIDLength {
-		to.id = ""
-	}
 	if to.index == "" {
 		to.dataset = dataset(to.dataset, e.suffix())
 		to.namespace = namespace(to.namespace)
 	}
-	doc := document{start: len(e.body), seq: seq, id: to.id}
+	if !e.dynamicID || len(to.id) > maxIDLength {
+		to.id = ""
+	}
+	doc := document{start: len(e.body), seq: seq, id: e.id(lr, to.id)}
 	e.appendAction(&doc, to)
 	doc.source = len(e.body)
 	if e.ecs {
@@ -129,6 +136,18 @@ func (e *encoder) add(lr plog.LogRecord, seq int) {
 	e.body = append(e.body, '\n')
 	doc.end = len(e.body)
 	e.docs = append(e.docs, doc)
+}
+
+// id is the id of a record: its own, else the one that was generated for it, else none.
+func (e *encoder) id(lr plog.LogRecord, own string) []byte {
+	start := len(e.ids)
+	switch {
+	case own != "":
+		e.ids = append(e.ids, own...)
+	case e.begun != "":
+		e.ids = appendID(e.ids, e.begun, lr.Flags())
+	}
+	return e.ids[start:len(e.ids):len(e.ids)]
 }
 
 func (e *encoder) suffix() string {
@@ -158,9 +177,11 @@ func (e *encoder) appendAction(doc *document, to route) {
 	}
 	doc.nameEnd = len(b)
 	b = append(b, '"')
-	if to.id != "" {
-		b = append(b, `,"_id":`...)
-		b = appendString(b, to.id)
+	switch {
+	case to.id != "":
+		b = appendString(append(b, `,"_id":`...), to.id)
+	case len(doc.id) > 0:
+		b = append(append(append(b, `,"_id":"`...), doc.id...), '"')
 	}
 	e.body = append(b, "}}\n"...)
 }

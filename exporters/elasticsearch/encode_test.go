@@ -211,7 +211,7 @@ func TestDropMovesTheRest(t *testing.T) {
 	assert.Equal(t, name, string(e.body[d.nameStart:d.nameEnd]))
 	assert.Equal(t, "logs-generic.otel-default", name)
 	assert.Equal(t, 3, d.seq)
-	assert.Equal(t, "3", d.id)
+	assert.Equal(t, "3", string(d.id))
 	assert.Equal(t, 0, d.start)
 	assert.Equal(t, len(e.body), e.docs[1].end)
 }

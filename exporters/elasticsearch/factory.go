@@ -33,7 +33,11 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return &onceLogs{Logs: logs}, nil
+	once := &onceLogs{Logs: logs}
+	if !conf.LogsGeneratedID.Enabled {
+		return once, nil
+	}
+	return &stampedLogs{Logs: once, ids: newIDGenerator()}, nil
 }
 
 // onceLogs makes Shutdown safe to call twice, which the retry sender is not.
@@ -51,7 +55,9 @@ func (o *onceLogs) Shutdown(ctx context.Context) error {
 
 // ExporterHelperBatchingEnabled tells the service whether the queue batches, as
 // the wrapped exporter does.
-func (o *onceLogs) ExporterHelperBatchingEnabled() bool {
-	inner, ok := o.Logs.(interface{ ExporterHelperBatchingEnabled() bool })
+func (o *onceLogs) ExporterHelperBatchingEnabled() bool { return batches(o.Logs) }
+
+func batches(logs exporter.Logs) bool {
+	inner, ok := logs.(interface{ ExporterHelperBatchingEnabled() bool })
 	return ok && inner.ExporterHelperBatchingEnabled()
 }

@@ -44,7 +44,7 @@ func isRouting(key string) bool {
 		return false
 	}
 	switch key {
-	case attrIndex, attrID, attrDataset, attrNamespace, attrType:
+	case attrIndex, attrID, attrIDs, attrDataset, attrNamespace, attrType:
 		return true
 	}
 	return false
@@ -70,7 +70,7 @@ func (r *route) set(key string, v pcommon.Value) {
 		field = &r.dataset
 	case attrNamespace:
 		field = &r.namespace
-	default: // The type is always logs.
+	default: // The type is always logs, and what generated ids begin with is the encoder's to read.
 		return
 	}
 	if *field == "" {

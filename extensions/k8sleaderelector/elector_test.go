@@ -133,6 +133,21 @@ func TestLost(t *testing.T) {
 	receive(t, c.started, "it does not compete again")
 }
 
+// TestDied has a leader that died without a word: it is followed when its Lease has run out, and no sooner.
+func TestDied(t *testing.T) {
+	api := kubetest.NewAPI(t)
+	dead, seconds, now := "dead", int32(1), metav1.NowMicro()
+	api.Set(&coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "obsd"},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &dead, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
+	})
+	c := newCandidate(t, api.Kubeconfig(), nil)
+	began := time.Now()
+	c.start(t)
+	receive(t, c.started, "it does not follow")
+	require.GreaterOrEqual(t, time.Since(began), time.Second)
+}
+
 // TestFailures has the API server refuse: each reason is said once, with the mend.
 func TestFailures(t *testing.T) {
 	api := kubetest.NewAPI(t)

@@ -46,6 +46,7 @@ func TestEndToEnd(t *testing.T) {
 		"OTLP":             testOTLP,
 		"crash":            testCrash,
 		"SIGTERM drains":   testDrain,
+		"lost answers":     testAnswerLost,
 		"SIGHUP reloads":   testReload,
 		"faults":           testFaults,
 		"TLS and password": testTLS,

@@ -2,15 +2,18 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/obsd-io/obsd/internal/e2e/fault"
+	"github.com/obsd-io/obsd/internal/e2e/process"
 )
 
 // testDrain sends records to an obsd whose server is slow, and then SIGTERM: what obsd has taken it delivers before it
@@ -26,6 +29,33 @@ func testDrain(t *testing.T, s *suite) {
 	require.NoError(t, obsd.Stop(30*time.Second))
 	t.Logf("drained in %v", time.Since(begin))
 	requireEachOnce(t, s.elasticsearch, "logs-drain-default", records, 0)
+}
+
+// testAnswerLost has answers of Elasticsearch lost on their way, and obsd killed while it waits for one. The records have ids of
+// their own, so what is sent again is stored once.
+func testAnswerLost(t *testing.T, s *suite) {
+	const records, index = 200, "logs-lost-default"
+	proxy := fault.New(t, s.elasticsearch.URL)
+	proxy.Set(fault.LostAnswer(proxy))
+	grpc, err := process.FreeAddr()
+	require.NoError(t, err)
+	obsd := s.start(t, "ids.yaml", t.TempDir(), env{"GRPC": grpc, "ELASTICSEARCH": proxy.URL, "INDEX": index})
+	sendLogs(t, grpc, "lost", records)
+	require.Eventually(t, func() bool { return proxy.Hits() >= 3 }, patience, pollEvery)
+	require.NoError(t, obsd.Kill())
+	n, err := s.elasticsearch.Count(t.Context(), index, "")
+	require.NoError(t, err)
+	require.Positive(t, n, "nothing was stored before the kill")
+
+	var again atomic.Int32
+	proxy.Set(func(http.ResponseWriter, *http.Request, []byte) bool {
+		again.Add(1)
+		return false
+	})
+	require.NoError(t, obsd.Restart(t.Context()))
+	require.Eventually(t, func() bool { return again.Load() > 0 }, patience, pollEvery)
+	require.NoError(t, obsd.Stop(patience))
+	requireEachOnce(t, s.elasticsearch, index, records, 0)
 }
 
 // testReload changes the configuration and sends SIGHUP: lines written before go to the old index, lines written after

@@ -44,7 +44,7 @@ type Image struct {
 
 // File is a file, link or folder. Without any content it is an empty folder.
 type File struct {
-	// From is the file on this machine whose content it gets.
+	// From is the file on this machine whose content it gets. It can be executed if that one can.
 	From string
 	// Text is its content otherwise.
 	Text string
@@ -90,7 +90,7 @@ func (img *Image) save(archive string) error {
 	config = config.DeepCopy()
 	config.Architecture, config.OS, config.Created = cmp.Or(img.Architecture, runtime.GOARCH), "linux", v1.Time{Time: epoch.UTC()}
 	config.Config = v1.Config{
-		Env: []string{"PATH=/usr/local/bin:/bin:/usr/bin:/sbin"}, Entrypoint: img.Entrypoint, User: img.User, WorkingDir: img.WorkingDir,
+		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Entrypoint: img.Entrypoint, User: img.User, WorkingDir: img.WorkingDir,
 		Labels: img.Labels,
 	}
 	if built, err = mutate.ConfigFile(built, config); err != nil {
@@ -133,9 +133,15 @@ func (w *layerWriter) add(name string, f File) error {
 	case f.Link != "":
 		h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, f.Link, 0o777
 	case f.From != "":
-		var err error
+		info, err := os.Stat(f.From)
+		if err != nil {
+			return err
+		}
 		if content, err = os.ReadFile(f.From); err != nil {
 			return err
+		}
+		if info.Mode()&0o111 == 0 {
+			h.Mode = 0o644
 		}
 	case f.Text == "":
 		h.Typeflag, h.Name = tar.TypeDir, name+"/"

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ import (
 func TestObsd(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "obsd")
-	require.NoError(t, os.WriteFile(binary, []byte("program"), 0o600))
+	require.NoError(t, os.WriteFile(binary, []byte("program"), 0o700))
 	archive := filepath.Join(dir, "image.tar")
 	require.NoError(t, image.Obsd(image.Repository+":1", binary).Save(archive))
 
@@ -49,12 +50,21 @@ func TestObsd(t *testing.T) {
 	require.Equal(t, file{0o755, 0, "program"}, files["obsd"])
 	require.Equal(t, file{0o755, 65532, ""}, files["var/lib/obsd"])
 	require.Equal(t, int64(0o1777), files["tmp"].mode)
+	require.Equal(t, int64(0o644), files["etc/passwd"].mode)
+	if certificates, ok := files["etc/ssl/certs/ca-certificates.crt"]; ok { // if this machine has any
+		require.Equal(t, int64(0o644), certificates.mode)
+	}
 
 	docker, err := os.ReadFile("../../deploy/Dockerfile")
 	require.NoError(t, err)
 	require.Contains(t, string(docker), "\nUSER "+config.Config.User+"\n")
 	require.Contains(t, string(docker), "\nENTRYPOINT [\""+strings.Join(config.Config.Entrypoint, `", "`)+"\"]\n")
 	require.Contains(t, string(docker), "\nWORKDIR "+config.Config.WorkingDir+"\n")
+	require.Equal(t, []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, config.Config.Env, "what Docker sets by itself")
+	module, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(module)
+	require.Contains(t, string(docker), " golang:"+string(version[1])+" AS build\n")
 	for name, value := range config.Config.Labels {
 		require.Contains(t, string(docker), "\nLABEL "+name+"="+value+"\n")
 	}
@@ -66,5 +76,5 @@ func TestObsd(t *testing.T) {
 func TestSaveErrors(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "image.tar")
 	require.ErrorContains(t, image.Obsd("no tag", "x").Save(archive), "image no tag: tag must be between")
-	require.ErrorContains(t, image.Obsd("example.com/x:1", "/not there").Save(archive), "image example.com/x:1: open /not there: no such file or directory")
+	require.ErrorContains(t, image.Obsd("example.com/x:1", "/not there").Save(archive), "image example.com/x:1: stat /not there: no such file or directory")
 }

@@ -50,16 +50,18 @@ func event(name string, count int32) *v1.Event {
 type sink struct {
 	mu     sync.Mutex
 	calls  int
+	ctx    context.Context // of the last call
 	got    []plog.Logs
 	decide func(call int) error
 }
 
 func (*sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{MutatesData: true} }
 
-func (s *sink) ConsumeLogs(_ context.Context, logs plog.Logs) error {
+func (s *sink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
+	s.ctx = ctx
 	if s.decide != nil {
 		if err := s.decide(s.calls); err != nil {
 			logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true }) // as a pipeline may
@@ -126,7 +128,7 @@ func build(t testing.TB, cfg *Config, s *sink) *rig {
 	require.NoError(t, err)
 	r.timing = timing{
 		watch: time.Hour, grace: time.Hour, linger: 5 * time.Millisecond, settled: time.Hour, again: time.Millisecond,
-		longest: 20 * time.Millisecond, save: 5 * time.Millisecond,
+		longest: 20 * time.Millisecond, save: 5 * time.Millisecond, deposed: deadline, end: deadline,
 	}
 	t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
 	return r

@@ -26,8 +26,15 @@ import (
 	"github.com/obsd-io/obsd/internal/resume"
 )
 
-// stopWait is how long a batch that is with the pipeline at the end may take before it is broken off.
-const stopWait = 5 * time.Second
+// How long a batch that is with the pipeline may still take before it is broken off, and comes again elsewhere. Where another leads
+// it must be over before that one begins; at an orderly end the Lease is kept until then, and a pod has 30 seconds.
+const (
+	deposedWait = 5 * time.Second
+	endWait     = 20 * time.Second
+)
+
+// saveWait is how long the last save of the positions may take.
+const saveWait = 5 * time.Second
 
 // timing is how long things take; tests are in more of a hurry.
 type timing struct {
@@ -38,11 +45,14 @@ type timing struct {
 	again   time.Duration // the first wait after a failure; it doubles
 	longest time.Duration // the longest
 	save    time.Duration // between saves of positions
+	deposed time.Duration // how long a batch may take when another leads
+	end     time.Duration // and at an orderly end
 }
 
 var production = timing{
 	watch: 2 * time.Minute, grace: 15 * time.Second, linger: 100 * time.Millisecond, settled: 5 * time.Second,
 	again: time.Second, longest: 30 * time.Second, save: 5 * time.Second,
+	deposed: deposedWait, end: endWait,
 }
 
 // eventReceiver is the receiver.
@@ -192,7 +202,7 @@ func (r *eventReceiver) read(ctx context.Context) {
 	r.tel.read(ctx, 1)
 	sending, broken := context.WithCancel(context.WithoutCancel(ctx))
 	defer broken()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWait, broken) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(r.patience(), broken) })()
 	var followers sync.WaitGroup
 	for _, namespace := range r.cfg.scopes() {
 		f := newFollower(r, namespace)
@@ -200,10 +210,20 @@ func (r *eventReceiver) read(ctx context.Context) {
 	}
 	followers.Go(func() { r.checkpoints.run(ctx, sending, r.timing.save) })
 	followers.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWait)
 	defer cancel()
 	r.checkpoints.save(last)
 	r.tel.read(last, 0)
+}
+
+// patience is how long a batch may take when the reading ends.
+func (r *eventReceiver) patience() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return r.timing.end
+	}
+	return r.timing.deposed
 }
 
 // load reads the positions, for as long as that takes: without them nothing can be told from what was sent before.

@@ -149,6 +149,41 @@ func TestElectedAgain(t *testing.T) {
 	r.gets(t, "a 1", "b 1")
 }
 
+// TestHeldAtTheEnd ends while the pipeline holds a batch. Where another is to lead it has to let go of it; at an orderly end it may
+// take it, and the batch does not come again.
+func TestHeldAtTheEnd(t *testing.T) {
+	a := kubetest.NewAPI(t)
+	a.Set(event("a", 1))
+	r, e := candidate(t, a)
+	r.timing.deposed, r.timing.end = 0, time.Hour
+	entered, shut := make(chan struct{}), make(chan struct{})
+	r.sink.decide = func(call int) error {
+		entered <- struct{}{}
+		if call == 1 {
+			<-r.sink.ctx.Done()
+			return r.sink.ctx.Err()
+		}
+		<-shut
+		return r.sink.ctx.Err()
+	}
+	e.lead(t.Context())
+	<-entered
+	e.stop()
+	r.stopped(t)
+	e.lead(t.Context())
+	<-entered
+	ended := make(chan error)
+	go func() { ended <- r.Shutdown(context.WithoutCancel(t.Context())) }()
+	require.Eventually(t, func() bool { return r.patience() == time.Hour }, deadline, time.Millisecond)
+	close(shut)
+	require.NoError(t, <-ended)
+	require.Equal(t, []string{"a 1"}, r.sink.messages())
+	next, nextElector := candidate(t, a)
+	nextElector.lead(t.Context())
+	a.Set(event("b", 1))
+	next.gets(t, "b 1")
+}
+
 // TestElectedTooLate has an election that is over before the receiver hears of it, and one after the end.
 func TestElectedTooLate(t *testing.T) {
 	a := kubetest.NewAPI(t)
