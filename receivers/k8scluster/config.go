@@ -84,7 +84,8 @@ func (c *Config) Validate() error {
 		key   string
 		names []string
 	}{
-		{"node_conditions_to_report", c.NodeConditionsToReport}, {"pod_conditions_to_report", c.PodConditionsToReport},
+		{"node_conditions_to_report", c.NodeConditionsToReport},
+		{"pod_conditions_to_report", c.PodConditionsToReport},
 		{"allocatable_types_to_report", c.AllocatableTypesToReport},
 	} {
 		if slices.Contains(list.names, "") {

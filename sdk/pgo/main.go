@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func main() {
 	benchtime := flag.Duration("benchtime", 5*time.Second, "how long to run each")
 	out := flag.String("o", "guest.pgo", "the `file` to write")
 	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "Run pgo in a plugin's folder: it writes what go build -pgo wants for a faster module.\n\n")
+		_, _ = fmt.Fprint(flag.CommandLine.Output(), "Run pgo in a plugin's folder: it writes what go build -pgo wants for a faster module.\n\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -118,8 +119,8 @@ func convert(in io.Reader, out io.Writer, path string) error {
 // plugins are the calls of a sample from the plugin's first function on; what calls that is the test's. None: the sample
 // is not of the plugin.
 func plugins(calls []*profile.Location, own func(*profile.Function) bool) []*profile.Location {
-	for i := len(calls) - 1; i >= 0; i-- {
-		for _, line := range calls[i].Line {
+	for i, call := range slices.Backward(calls) {
+		for _, line := range call.Line {
 			if own(line.Function) {
 				return calls[:i+1]
 			}
