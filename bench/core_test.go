@@ -20,8 +20,8 @@ import (
 )
 
 // usualCore is how many bytes of English text a core of a usual server takes out of deflate in a second of CPU time, with Go's
-// compress/flate. golang/go#38324 gives 205 MB/s for Decode/Newton/Default/1e6, before its change, of a desktop with 32 threads
-// that runs at 4.5 GHz or more; servers that are rented run at 3 to 3.5 GHz, which is three quarters of it.
+// compress/flate. That is an assumption: golang/go#38324 gives 205 MB/s for Decode/Newton/Default/1e6, before its change, of a machine
+// with 32 threads that it does not name. We take it for a fast desktop, and three quarters of it for a server that is rented.
 const usualCore = 150e6
 
 // core measures how fast a core of this machine is at the moment. Whoever shares the machine makes it slower, by caches, memory

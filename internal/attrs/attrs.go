@@ -31,30 +31,31 @@ type cell struct{ text string }
 func Known() bool { return known }
 
 // Room is blocks for the attributes of records that are made one after the other. The zero Room is empty. A block is freed
-// when the last of its records is, so a record that outlives the others holds 5 KB and the texts of about ten records.
+// when the last of its records is, so a record that outlives the others holds up to 5 KB and the texts of about ten records.
 type Room struct {
 	entries []entry
 	cells   []cell
 }
 
-// roomEntries is how many attributes a block is for: those of about ten records. Twice as many gain nothing that can be measured.
+// roomEntries is how many attributes a block is for at most: those of about ten records.
 const roomEntries = 96
 
-// From starts with what the map has, and room for n attributes more. There may be more.
-func (r *Room) From(m pcommon.Map, n int) Builder {
+// From starts with what the map has, and room for n attributes more. There may be more. records is how many like this one
+// are still to be made, with it: there is no block for more.
+func (r *Room) From(m pcommon.Map, n, records int) Builder {
 	old := *entriesOf(m)
-	all := take(&r.entries, len(old)+n)[:len(old)]
+	all := take(&r.entries, len(old)+n, records)[:len(old)]
 	copy(all, old)
-	return Builder{all, take(&r.cells, n)[:0], len(old)}
+	return Builder{all, take(&r.cells, n, records)[:0], len(old)}
 }
 
 // take cuts n off a block, and makes a new one where too few are left. What is a large part of a block gets one of its own.
-func take[T any](block *[]T, n int) []T {
+func take[T any](block *[]T, n, records int) []T {
 	if n > len(*block) {
 		if n > roomEntries/4 {
 			return make([]T, n)
 		}
-		*block = make([]T, roomEntries)
+		*block = make([]T, min(n*records, roomEntries))
 	}
 	taken := (*block)[:n:n]
 	*block = (*block)[n:]

@@ -18,7 +18,7 @@ func TestKnown(t *testing.T) { require.True(t, Known()) }
 
 // random makes the same of a map by a Builder and by pdata's functions, a step at a time.
 func random(rng *rand.Rand, room *Room, m, want pcommon.Map) {
-	b, done := room.From(m, rng.IntN(6)), map[string]bool{}
+	b, done := room.From(m, rng.IntN(6), 1+rng.IntN(20)), map[string]bool{}
 	for range rng.IntN(12) {
 		key := fmt.Sprintf("key%d", rng.IntN(10))
 		fresh := !done[key] && rng.IntN(4) > 0
@@ -115,7 +115,7 @@ func marshal(t *testing.T, ld plog.Logs) []byte {
 func TestUntilCommit(t *testing.T) {
 	m := pcommon.NewMap()
 	m.PutStr("a", "before")
-	b := new(Room).From(m, 1)
+	b := new(Room).From(m, 1, 1)
 	b.PutStr("a", "after", true)
 	b.PutInt("b", 1, true)
 	require.Equal(t, map[string]any{"a": "before"}, m.AsRaw())
@@ -125,7 +125,7 @@ func TestUntilCommit(t *testing.T) {
 
 func TestShared(t *testing.T) {
 	ld, m := record()
-	b := new(Room).From(m, 1)
+	b := new(Room).From(m, 1, 1)
 	b.PutInt("a", 1, true)
 	ld.MarkReadOnly()
 	require.Panics(t, func() { b.Commit(m) })
@@ -137,9 +137,9 @@ func TestAllocations(t *testing.T) {
 	m := pcommon.NewMap()
 	var room Room
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
-		for range records {
+		for i := range records {
 			m.Clear()
-			b := room.From(m, 8)
+			b := room.From(m, 8, records-i)
 			for _, key := range []string{"a", "b", "c", "d"} {
 				b.PutStr(key, key, true)
 			}
@@ -151,13 +151,25 @@ func TestAllocations(t *testing.T) {
 	}), 2.0)
 }
 
+// A record that is alone gets no block for ten.
+func TestBlockOfOne(t *testing.T) {
+	for _, records := range []int{1, 3} {
+		m, want := pcommon.NewMap(), 4*records
+		m.PutStr("old", "")
+		var room Room
+		b := room.From(m, 3, records)
+		require.Equal(t, want, cap(b.entries)+len(room.entries))
+		require.Equal(t, want-records, cap(b.cells)+len(room.cells))
+	}
+}
+
 // Records of one block do not see each other, whatever becomes of them.
 func TestSharedBlock(t *testing.T) {
 	var room Room
 	var maps []pcommon.Map
 	for i := range 3 * roomEntries {
 		m := pcommon.NewMap()
-		b := room.From(m, 1+i%(roomEntries/2)) // some have a block of their own
+		b := room.From(m, 1+i%(roomEntries/2), 3*roomEntries-i) // some have a block of their own
 		b.PutInt("n", int64(i), true)
 		b.PutStr("text", fmt.Sprint(i), true)
 		b.Commit(m)
@@ -237,7 +249,7 @@ func BenchmarkEightAttributes(b *testing.B) {
 		var room Room
 		for b.Loop() {
 			m := pcommon.NewMap()
-			n := room.From(m, 8)
+			n := room.From(m, 8, 1000)
 			for _, key := range keys {
 				n.PutStr(key, "value", true)
 			}

@@ -82,9 +82,8 @@ func BenchmarkParallel(b *testing.B) {
 	}
 }
 
-// BenchmarkSwapLatency is how long batches take while nothing else happens, while modules are swapped all the time, and while
-// something else takes a core all the time: two writers want two cores, so of two the third of either kind takes a part.
-// The 99th percentile should not double by more than that.
+// BenchmarkSwapLatency is how long batches of two writers take alone, while modules are swapped all the time, and, to compare,
+// while something else takes a processor all the time. The 99th percentile while swapping should be at most twice that alone.
 func BenchmarkSwapLatency(b *testing.B) {
 	first, second := two()
 	ms := [...][]byte{second, first}

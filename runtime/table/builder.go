@@ -32,7 +32,8 @@ func (b *builder) begin(s *Session, edits []byte, at int) {
 		return
 	}
 	row := int(s.rows[editAt(edits, at).row()])
-	b.seen, b.Builder = 0, b.room.From(s.table.own().rows.attributes(row), min(b.sets, maxRoom))
+	records := (len(edits) - at) / abi.EditSize / b.edits // if those that follow are like this one
+	b.seen, b.Builder = 0, b.room.From(s.table.own().rows.attributes(row), min(b.sets, maxRoom), records)
 }
 
 // maxRoom bounds for how many attributes of a row there is room at once, since a run may as well set one many times.
