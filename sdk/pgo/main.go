@@ -91,12 +91,11 @@ func convert(in io.Reader, out io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	own := func(f *profile.Function) bool {
-		return strings.HasPrefix(f.Name, "main.") && !strings.HasSuffix(f.Filename, "_test.go")
-	}
+	own := map[*profile.Function]bool{} // not all that are main's: go test has a function main too, in a file it makes
 	for _, f := range p.Function {
 		if rest, ok := strings.CutPrefix(f.Name, path+"."); ok {
 			f.Name, f.SystemName = "main."+rest, "main."+rest
+			own[f] = !strings.HasSuffix(f.Filename, "_test.go")
 		}
 	}
 	var samples []*profile.Sample
@@ -116,12 +115,12 @@ func convert(in io.Reader, out io.Writer, path string) error {
 	return p.Compact().Write(out)
 }
 
-// plugins are the calls of a sample from the plugin's first function on; what calls that is the test's. None: the sample
+// plugins are the calls of a sample from the plugin's first function on, which is one of own; what calls that is the test's. None: the sample
 // is not of the plugin.
-func plugins(calls []*profile.Location, own func(*profile.Function) bool) []*profile.Location {
+func plugins(calls []*profile.Location, own map[*profile.Function]bool) []*profile.Location {
 	for i, call := range slices.Backward(calls) {
 		for _, line := range call.Line {
-			if own(line.Function) {
+			if own[line.Function] {
 				return calls[:i+1]
 			}
 		}

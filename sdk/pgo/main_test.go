@@ -7,12 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
 )
 
 // measured is a profile of a plugin's tests: one sample of the plugin, in a function that the benchmark calls, one of the
-// benchmark alone and one of the runtime.
+// benchmark alone, one of the main function that go test makes and one of the runtime.
 func measured(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	function := func(id uint64, name, file string) *profile.Function {
@@ -23,9 +24,10 @@ func measured(t *testing.T) *bytes.Buffer {
 	read := function(3, "example.com/plugins/health.(*line).read", "main.go")
 	find := function(4, "github.com/obsd-io/obsd/sdk.Text.Find", "text.go")
 	gc := function(5, "runtime.gcBgMarkWorker", "mgc.go")
+	testMain := function(6, "main.main", "_testmain.go")
 	p := &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
-		Function:   []*profile.Function{bench, process, read, find, gc}, TimeNanos: 7, DurationNanos: 9,
+		Function:   []*profile.Function{bench, process, read, find, gc, testMain}, TimeNanos: 7, DurationNanos: 9,
 		Mapping: []*profile.Mapping{{ID: 1, File: "/tmp/plugin.test"}},
 	}
 	location := func(lines ...profile.Line) *profile.Location {
@@ -36,10 +38,12 @@ func measured(t *testing.T) *bytes.Buffer {
 	inner := location(profile.Line{Function: find, Line: 12})
 	outer := location(profile.Line{Function: read, Line: 15}, profile.Line{Function: process, Line: 11}) // read is inlined
 	test, worker := location(profile.Line{Function: bench, Line: 20}), location(profile.Line{Function: gc, Line: 30})
+	start := location(profile.Line{Function: testMain, Line: 40})
 	p.Sample = []*profile.Sample{
 		{Location: []*profile.Location{inner, outer, test}, Value: []int64{3, 30}},
 		{Location: []*profile.Location{test}, Value: []int64{1, 10}},
 		{Location: []*profile.Location{worker}, Value: []int64{1, 10}},
+		{Location: []*profile.Location{start}, Value: []int64{1, 10}},
 	}
 	var b bytes.Buffer
 	if err := p.Write(&b); err != nil {
@@ -100,7 +104,7 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := run(t.Context(), "Work", 300_000_000, "guest.pgo"); err != nil {
+	if err := run(t.Context(), "Work", time.Second, "guest.pgo"); err != nil {
 		t.Fatal(err)
 	}
 	file, err := os.ReadFile("guest.pgo")
@@ -114,7 +118,7 @@ func TestRun(t *testing.T) {
 	if !slices.ContainsFunc(p.Function, func(f *profile.Function) bool { return f.Name == "main.work" }) {
 		t.Errorf("got %v", p)
 	}
-	if err := run(t.Context(), "Nothing", 1, "other.pgo"); err == nil || !strings.Contains(err.Error(), `benchmarks "Nothing": no sample`) {
+	if err := run(t.Context(), "Nothing", time.Nanosecond, "other.pgo"); err == nil || !strings.Contains(err.Error(), `benchmarks "Nothing": no sample`) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat("other.pgo"); err == nil {
@@ -127,7 +131,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "example.com/plugin is package other: run pgo in the folder of a plugin, which is package main"
-	if err := run(t.Context(), ".", 1, "other.pgo"); err == nil || err.Error() != want {
+	if err := run(t.Context(), ".", time.Nanosecond, "other.pgo"); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
