@@ -65,10 +65,10 @@ func gateway(tb testing.TB, tel *componenttest.Telemetry, next consumer.Metrics)
 }
 
 // TestClusterMemory holds 5,000 pods, aggregated cluster-wide and in the model, to 300 MB: all that the runtime holds
-// over half an hour of reports every 30 s, in which half of the pods are replaced, with the daemon's setting of the
-// collector and the GOMEMLIMIT that the README gives.
+// over twenty minutes of reports every 30 s, which is more than the model keeps, and in which half of the pods are replaced,
+// with the daemon's setting of the collector and the GOMEMLIMIT that the README gives.
 func TestClusterMemory(t *testing.T) {
-	const most, rounds = 300 << 20, 60
+	const most, rounds = 300 << 20, 40
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	synctest.Test(t, func(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/obsd-io/obsd/internal/cputime"
 )
 
 // usualCore is how many bytes of English text a core of a usual server takes out of deflate in a second of CPU time, with Go's
@@ -60,27 +60,18 @@ func (c *core) measure(t *testing.T) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	began := threadTime(t)
+	began := cputime.Thread(t)
 	const rounds = 3
 	for range rounds {
 		require.NoError(t, c.decoder.(flate.Resetter).Reset(bytes.NewReader(c.packed), nil))
 		_, err := io.Copy(io.Discard, c.decoder)
 		require.NoError(t, err)
 	}
-	c.speeds = append(c.speeds, rounds*1e6/(threadTime(t)-began).Seconds())
+	c.speeds = append(c.speeds, rounds*1e6/(cputime.Thread(t)-began).Seconds())
 }
 
 // speed is the median of what was measured, in bytes a second.
 func (c *core) speed() float64 {
 	slices.Sort(c.speeds)
 	return c.speeds[len(c.speeds)/2]
-}
-
-// threadTime is the CPU time of the thread that calls it.
-func threadTime(t *testing.T) time.Duration {
-	t.Helper()
-	const thisThread = 1 // RUSAGE_THREAD of Linux
-	var used syscall.Rusage
-	require.NoError(t, syscall.Getrusage(thisThread, &used))
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

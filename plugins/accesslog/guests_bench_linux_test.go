@@ -9,8 +9,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"golang.org/x/sys/unix"
 
+	"github.com/obsd-io/obsd/internal/cputime"
 	"github.com/obsd-io/obsd/internal/guest/enginetest"
 	"github.com/obsd-io/obsd/runtime/table"
 	"github.com/obsd-io/obsd/sdk"
@@ -33,9 +33,9 @@ func BenchmarkGuests(b *testing.B) {
 		for _, name := range names {
 			batch := plog.NewLogs()
 			ld.CopyTo(batch)
-			start := cpuTime(b)
+			start := cputime.Thread(b)
 			run[name](batch)
-			took[name] = append(took[name], cpuTime(b)-start)
+			took[name] = append(took[name], cputime.Thread(b)-start)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
@@ -46,15 +46,6 @@ func BenchmarkGuests(b *testing.B) {
 			b.ReportMetric(least(name)/least("native"), name+"/native")
 		}
 	}
-}
-
-// cpuTime is that of the current thread.
-func cpuTime(b *testing.B) time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(t.Nano())
 }
 
 // runner loads a guest, and returns what has it work on a batch.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
+	"github.com/obsd-io/obsd/internal/cputime"
 	"github.com/obsd-io/obsd/internal/race"
 	"github.com/obsd-io/obsd/runtime/host"
 )
@@ -29,9 +29,9 @@ func TestNoStall(t *testing.T) {
 			defer runtime.UnlockOSThread()
 			least := time.Hour
 			for range 5 {
-				before := threadTime(t)
+				before := cputime.Thread(t)
 				overrun(t, p)
-				least = min(least, threadTime(t)-before)
+				least = min(least, cputime.Thread(t)-before)
 			}
 			require.Positive(t, least)
 			require.Less(t, least, 100*time.Millisecond)
@@ -47,12 +47,4 @@ func overrun(t *testing.T, p *host.Plugin) {
 	_, _, err = inst.Process(t.Context(), 0, p.MaxCallFuel())
 	require.Error(t, err)
 	p.Release(t.Context(), inst)
-}
-
-// threadTime is the current thread's CPU time.
-func threadTime(t *testing.T) time.Duration {
-	t.Helper()
-	var clock unix.Timespec
-	require.NoError(t, unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &clock))
-	return time.Duration(clock.Nano())
 }

@@ -3,25 +3,14 @@ package wasmbin_test
 import (
 	"runtime"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/obsd-io/obsd/internal/cputime"
 	"github.com/obsd-io/obsd/runtime/wasmbin"
 )
-
-// threadTime is the CPU time of the calling thread, which others on the machine lengthen less than they do the clock's.
-func threadTime(t testing.TB) time.Duration {
-	var ts syscall.Timespec
-	const clockThreadCPU = 3 // CLOCK_THREAD_CPUTIME_ID
-	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPU, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
-		t.Fatal(errno)
-	}
-	return time.Duration(ts.Nano())
-}
 
 // BenchmarkFuelOverhead runs each bundled plugin with and without fuel, in turns, and compares the least and the median
 // time that they took. -benchtime=200x is enough.
@@ -43,9 +32,9 @@ func BenchmarkFuelOverhead(b *testing.B) {
 			for range b.N {
 				counter.Set(uint64(plenty))
 				for i, g := range guests {
-					start := threadTime(b)
+					start := cputime.Thread(b)
 					require.NoError(b, g.run())
-					times[i] = append(times[i], threadTime(b)-start)
+					times[i] = append(times[i], cputime.Thread(b)-start)
 				}
 			}
 			units := float64(plenty - int64(counter.Get()))
@@ -73,11 +62,11 @@ func BenchmarkInject(b *testing.B) {
 	b.ReportAllocs()
 	least := time.Hour
 	for b.Loop() {
-		start := threadTime(b)
+		start := cputime.Thread(b)
 		if _, err := wasmbin.Inject(m, wasmbin.Options{Initial: 1}); err != nil {
 			b.Fatal(err)
 		}
-		least = min(least, threadTime(b)-start)
+		least = min(least, cputime.Thread(b)-start)
 	}
 	b.ReportMetric(float64(least.Microseconds())/1000, "least-ms")
 }
