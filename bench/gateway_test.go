@@ -61,7 +61,7 @@ func TestGateway(t *testing.T) {
 			time.Sleep(interval / 10)
 			core.measure(t)
 		}
-		page()
+		require.NotZero(t, page(), "lines of the page")
 	}
 	after, err := d.Usage()
 	require.NoError(t, err)
@@ -80,11 +80,14 @@ func TestGateway(t *testing.T) {
 	require.LessOrEqual(t, usual, mostOfCore)
 }
 
-// lines counts those of a page. It is cut off where it takes longer than the server's timeout.
+// lines counts those of a page. It is cut off where it takes longer than the server's timeout, or there is none.
 func lines(t *testing.T, url string) int {
 	t.Helper()
 	answer, err := http.Get(url) //nolint:noctx,gosec // it ends with the test, whose address it is
-	require.NoError(t, err)
+	if err != nil {
+		t.Log(err)
+		return 0
+	}
 	defer func() { _ = answer.Body.Close() }()
 	text, _ := io.ReadAll(answer.Body)
 	return strings.Count(string(text), "\n")

@@ -102,16 +102,15 @@ func (c *counting) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
 	return nil
 }
 
-// TestK8sClusterMemory holds k8s_cluster on 5,000 pods of two containers, 500 nodes and 500 Deployments to 100 MB: all that the
-// runtime holds from the first list on, over some intervals, with the daemon's setting of the collector.
+// TestK8sClusterMemory holds k8s_cluster on 5,000 pods of two containers, 500 nodes and 500 Deployments to 100 MB, and to 115 MB
+// where first lists come in pages: all that the runtime holds from the first list on, over some intervals, with the daemon's setting of
+// the collector. 68 to 73 MB were measured, and 88 to 89.
 func TestK8sClusterMemory(t *testing.T) {
-	const most uint64 = 100 << 20
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	for _, how := range []string{streaming, paging} {
-		t.Run(how, func(t *testing.T) { k8sClusterMemory(t, clusterAPI(t, how), most) })
-	}
+	t.Run(streaming, func(t *testing.T) { k8sClusterMemory(t, clusterAPI(t, streaming), 100<<20) })
+	t.Run(paging, func(t *testing.T) { k8sClusterMemory(t, clusterAPI(t, paging), 115<<20) })
 }
 
 func k8sClusterMemory(t *testing.T, kubeconfig string, most uint64) {

@@ -60,7 +60,7 @@ func startAgents(t *testing.T, gateway string, interval time.Duration) *agents {
 	var running sync.WaitGroup
 	for node := range a.cluster.Nodes {
 		connection, err := grpc.NewClient(gateway, grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.UseCompressor("snappy")))
+			grpc.WithDefaultCallOptions(grpc.UseCompressor("snappy"), grpc.WaitForReady(true))) // a slow start is no refusal
 		require.NoError(t, err)
 		a.clients = append(a.clients, pmetricotlp.NewGRPCClient(connection))
 		t.Cleanup(func() { _ = connection.Close() })

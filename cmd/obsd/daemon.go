@@ -51,7 +51,7 @@ func (d *daemon) run(ctx context.Context) error {
 }
 
 // runOne runs one Collector to its end.
-func (d *daemon) runOne(ctx context.Context, gate *config.Gate, hangup <-chan os.Signal) error {
+func (d *daemon) runOne(ctx context.Context, gate *config.Gate, hangup chan os.Signal) error {
 	col, err := otelcol.NewCollector(collectorSettings(gate.ResolverSettings()))
 	if err != nil {
 		return err
@@ -74,34 +74,85 @@ func (d *daemon) runOne(ctx context.Context, gate *config.Gate, hangup <-chan os
 	return err
 }
 
-// attend waits until the Collector runs. From then on the Collector reloads at a SIGHUP by itself; attend sees to those
-// that came too early for it.
-func (d *daemon) attend(ctx context.Context, col *otelcol.Collector, gate *config.Gate, hangup <-chan os.Signal) {
+// attend waits until the Collector runs, welcomes, and sees to the SIGHUPs.
+func (d *daemon) attend(ctx context.Context, col *otelcol.Collector, gate *config.Gate, hangup chan os.Signal) {
+	runs := func() bool { return col.GetState() == otelcol.StateRunning }
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for col.GetState() != otelcol.StateRunning {
+	for !runs() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 	}
-	<-tick.C // the Collector registers for SIGHUP right after it has come to run
 	tick.Stop()
-	select {
-	case <-hangup:
-		gate.Reload()
-	default:
-	}
 	if d.welcome != nil {
 		welcome(d.welcome, gate.Current())
 		d.welcome = nil
 	}
+	heed(ctx, hangup, runs, gate.Reads, raise)
+}
+
+// raise sends this process a SIGHUP.
+func raise() {
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(syscall.SIGHUP) // it is tried again
+	}
+}
+
+// heed sees to it that the configuration is read after each SIGHUP. The Collector does that by itself, but not at one that came before
+// it registers for them, which is a moment after it has come to run: such a one is raised again. And it may end with one that it has
+// not taken up: that is left to the next Collector.
+func heed(ctx context.Context, hangup chan os.Signal, runs func() bool, reads func() int, raise func()) {
 	for {
 		select {
-		case <-hangup:
+		case s := <-hangup:
+			if again, taken := takenUp(ctx, runs, reads, raise); !taken {
+				leave(hangup, s)
+				return
+			} else if again {
+				select {
+				case <-hangup: // the one that was raised
+				default:
+				}
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// leave leaves a SIGHUP where the next Collector finds it, unless there is one.
+func leave(hangup chan<- os.Signal, s os.Signal) {
+	select {
+	case hangup <- s:
+	default:
+	}
+}
+
+// unseen is how long a Collector runs on after a SIGHUP that it did not see: one that did stops its pipelines at once. If it was only
+// slow it reloads twice.
+const unseen = 200 * time.Millisecond
+
+// takenUp waits until the configuration is read after a SIGHUP, and says whether that was raised again. It is not taken up where the
+// Collector ends before.
+func takenUp(ctx context.Context, runs func() bool, reads func() int, raise func()) (again, taken bool) {
+	before, since := reads(), time.Now()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for reads() == before {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return again, reads() != before
+		}
+		if !runs() {
+			since = time.Now() // it starts, or has begun to reload
+		} else if time.Since(since) >= unseen {
+			raise()
+			again, since = true, time.Now()
+		}
+	}
+	return again, true
 }

@@ -24,6 +24,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/obsd-io/obsd/exporters/exportertest"
 )
 
 // sent is one document as a server sees it.
@@ -50,7 +52,12 @@ type fake struct {
 
 func newFake(t *testing.T) *fake {
 	f := &fake{}
-	f.Server = httptest.NewServer(f)
+	f.Server = httptest.NewUnstartedServer(f)
+	listener, err := exportertest.Listen()
+	require.NoError(t, err)
+	require.NoError(t, f.Listener.Close())
+	f.Listener = listener
+	f.Start()
 	t.Cleanup(f.Close)
 	return f
 }

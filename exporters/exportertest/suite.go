@@ -130,10 +130,20 @@ func (s Suite) runCheck(ctx context.Context, signal pipeline.Signal, c check) (e
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 		err = errors.Join(err, e.close(context.WithoutCancel(ctx)))
-		cancel()
-		if leak := goleak.Find(before); leak != nil {
+		if leak := outlive(ctx, before); leak != nil {
 			err = errors.Join(err, fmt.Errorf("after shutdown: %w", leak))
 		}
+		cancel()
 	}()
 	return c.run(ctx, e)
+}
+
+// outlive looks for goroutines that are left, until there are none or the check's time is over. Each look takes up to half a second,
+// in which a busy machine may run none of them.
+func outlive(ctx context.Context, before goleak.Option) error {
+	for {
+		if leak := goleak.Find(before); leak == nil || ctx.Err() != nil {
+			return leak
+		}
+	}
 }

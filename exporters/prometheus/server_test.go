@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,27 +16,29 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	var lc net.ListenConfig
-	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, ln.Close())
-	return ln.Addr().String()
-}
-
-func startAt(t *testing.T, endpoint string) (exporter.Metrics, error) {
+// startAt starts an exporter and tells where it listens.
+func startAt(t *testing.T, endpoint string) (e exporter.Metrics, listens string, err error) {
 	t.Helper()
 	cfg := testConfig()
 	cfg.HTTP.NetAddr.Endpoint = endpoint
 	f := NewFactory()
-	e, err := f.CreateMetrics(t.Context(), exportertest.NewNopSettings(f.Type()), cfg)
+	core, logs := observer.New(zap.InfoLevel)
+	set := exportertest.NewNopSettings(f.Type())
+	set.Logger = zap.New(core)
+	e, err = f.CreateMetrics(t.Context(), set, cfg)
 	require.NoError(t, err)
-	return e, e.Start(t.Context(), componenttest.NewNopHost())
+	if err = e.Start(t.Context(), componenttest.NewNopHost()); err == nil {
+		listens = logs.FilterMessage("metrics can be scraped").All()[0].ContextMap()["endpoint"].(string)
+	}
+	return e, listens, err
 }
+
+// anyPort has the system choose a port.
+const anyPort = "127.0.0.1:0"
 
 func get(t *testing.T, url string, header ...string) (int, http.Header, []byte) {
 	t.Helper()
@@ -55,8 +56,7 @@ func get(t *testing.T, url string, header ...string) (int, http.Header, []byte) 
 }
 
 func TestServe(t *testing.T) {
-	endpoint := freePort(t)
-	e, err := startAt(t, endpoint)
+	e, endpoint, err := startAt(t, anyPort)
 	require.NoError(t, err)
 	require.NoError(t, e.ConsumeMetrics(t.Context(), newBuild("service.name", "s").gauge("g", 1, 1).md))
 	url := "http://" + endpoint + "/metrics"
@@ -99,17 +99,16 @@ func TestOpenMetricsCanBeOff(t *testing.T) {
 }
 
 func TestPortInUse(t *testing.T) {
-	endpoint := freePort(t)
-	first, err := startAt(t, endpoint)
+	first, endpoint, err := startAt(t, anyPort)
 	require.NoError(t, err)
-	second, err := startAt(t, endpoint)
+	second, _, err := startAt(t, endpoint)
 	require.EqualError(t, err, fmt.Sprintf("prometheus: listen on %q: listen tcp %s: bind: address already in use", endpoint, endpoint))
 	require.NoError(t, second.Shutdown(t.Context()))
 	require.NoError(t, first.Shutdown(t.Context()))
 }
 
 func TestBadEndpoint(t *testing.T) {
-	e, err := startAt(t, "127.0.0.1:notaport")
+	e, _, err := startAt(t, "127.0.0.1:notaport")
 	require.ErrorContains(t, err, `prometheus: listen on "127.0.0.1:notaport": listen tcp: `)
 	require.NoError(t, e.Shutdown(t.Context()))
 }
@@ -117,12 +116,13 @@ func TestBadEndpoint(t *testing.T) {
 // TestReload shuts one exporter down, with a scraper's connection still open,
 // and starts the next on the same port, as a reload of the configuration does.
 func TestReload(t *testing.T) {
-	endpoint := freePort(t)
+	endpoint := anyPort
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	for range 5 {
-		e, err := startAt(t, endpoint)
+		e, listens, err := startAt(t, endpoint)
 		require.NoError(t, err)
+		endpoint = listens
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+endpoint+"/metrics", nil)
 		require.NoError(t, err)
 		resp, err := client.Do(req)
@@ -135,10 +135,11 @@ func TestReload(t *testing.T) {
 }
 
 func TestSeveralInstances(t *testing.T) {
-	endpoints := []string{freePort(t), freePort(t)}
-	for i, endpoint := range endpoints {
-		e, err := startAt(t, endpoint)
+	endpoints := make([]string, 2)
+	for i := range endpoints {
+		e, endpoint, err := startAt(t, anyPort)
 		require.NoError(t, err)
+		endpoints[i] = endpoint
 		t.Cleanup(func() { require.NoError(t, e.Shutdown(context.WithoutCancel(t.Context()))) })
 		require.NoError(t, e.ConsumeMetrics(t.Context(), newBuild().gauge("g", float64(i), 1).md))
 	}

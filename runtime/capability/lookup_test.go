@@ -195,7 +195,9 @@ func TestLookupCanceled(t *testing.T) {
 func TestLookupConcurrently(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hosts.csv")
 	write(t, path, "ip,name\n1,x0\n", 1)
-	s, _, err := newTestLookup(t, table(path))
+	g := table(path)
+	g.ReloadInterval = time.Hour // it is loaded here, by nobody else meanwhile
+	s, _, err := newTestLookup(t, g)
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	done := make(chan struct{})

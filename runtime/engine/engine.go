@@ -49,7 +49,7 @@ type Engine struct {
 	shadow   atomic.Pointer[shadow]
 	// reflush tells the flush loop that another version serves.
 	reflush chan struct{}
-	// rolledBack tells the renewal loop that doomed has versions to end; ending is held while they are ended.
+	// rolledBack tells the renewal loop that doomed has versions to end; ending is held while versions are retired.
 	rolledBack chan struct{}
 	ending     sync.Mutex
 

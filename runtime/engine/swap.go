@@ -145,14 +145,7 @@ func (e *Engine) swap(ctx context.Context, m *source.Module) (Outcome, error) {
 		}
 		return FailedTrial, err
 	}
-	former := e.current.Swap(next)
-	e.breaker.reset()
-	notify(e.reflush)
-	e.announce(next)
-	e.mu.Lock()
-	e.refusal = ""
-	e.mu.Unlock()
-	e.retire(ctx, former)
+	former := e.replace(ctx, next)
 	older := former.fallback.Swap(nil)
 	if e.config.Swap.Probation > 0 {
 		former.open()
@@ -164,6 +157,22 @@ func (e *Engine) swap(ctx context.Context, m *source.Module) (Outcome, error) {
 		e.warn(e.close(ctx, older))
 	}
 	return Swapped, nil
+}
+
+// replace has a version serve, and retires the former one. A port that shuts down meanwhile waits for that, since what follows it takes
+// what the former version holds back.
+func (e *Engine) replace(ctx context.Context, next *version) (former *version) {
+	e.ending.Lock()
+	defer e.ending.Unlock()
+	former = e.current.Swap(next)
+	e.breaker.reset()
+	notify(e.reflush)
+	e.announce(next)
+	e.mu.Lock()
+	e.refusal = ""
+	e.mu.Unlock()
+	e.retire(ctx, former)
+	return former
 }
 
 // fitsAll holds a version against all ports.

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/obsd-io/obsd/internal/wasmtest"
@@ -110,6 +112,7 @@ func TestSwapUnderLoad(t *testing.T) {
 	}
 	w.end(t)
 	heapAfter, goroutinesAfter := footprint()
+	t.Logf("heap %d kB, then %d kB; goroutines %d, then %d", heap>>10, heapAfter>>10, goroutines, goroutinesAfter)
 	require.LessOrEqual(t, goroutinesAfter, goroutines)
 	require.Less(t, heapAfter, heap+heap/2+4<<20)
 	require.Positive(t, w.batches.Load())
@@ -240,12 +243,77 @@ func TestWatchFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(next, a, 0o600))
 	require.NoError(t, os.Rename(next, path))
 	eventually(t, func() bool { return serves(t, e) == 1 })
-	require.NoError(t, os.WriteFile(path, []byte("\x00asm\x01\x00\x00\x00"), 0o600))
-	eventually(t, func() bool { return e.Page().Swaps["refused"] == 1 })
+	refused := e.Page().Swaps["refused"] // a file that was read before all of it was written
+	require.NoError(t, os.WriteFile(next, []byte("\x00asm\x01\x00\x00\x00"), 0o600))
+	require.NoError(t, os.Rename(next, path))
+	eventually(t, func() bool { return e.Page().Swaps["refused"] > refused })
 	require.Equal(t, 1, serves(t, e))
 	require.NoError(t, os.Remove(path))
-	require.NoError(t, os.WriteFile(path, b, 0o600))
+	require.NoError(t, os.WriteFile(next, b, 0o600))
+	require.NoError(t, os.Rename(next, path))
 	eventually(t, func() bool { return serves(t, e) == 2 })
+	require.Equal(t, refused+1, e.Page().Swaps["refused"])
+}
+
+// between is a host that is told when a module was fetched and is not watched yet.
+type between struct {
+	component.Component
+	fetched func()
+}
+
+func (b between) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("board"): b}
+}
+
+func (b between) Show(string, func() Page) (remove func()) {
+	b.fetched()
+	return func() {}
+}
+
+// A file that changes after it was fetched and before it is watched is taken too: it takes time to compile what was fetched.
+func TestChangeBeforeWatch(t *testing.T) {
+	a, b := two()
+	path := filepath.Join(t.TempDir(), "x.wasm")
+	require.NoError(t, os.WriteFile(path, a, 0o600))
+	c := configFor(t, nil)
+	c.Module, c.Swap = path, Swap{Watch: true, Probation: time.Minute}
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	e := newEngine(testID, componenttest.NewNopTelemetrySettings(), c)
+	require.NoError(t, e.start(t.Context(), between{fetched: func() { require.NoError(t, os.WriteFile(path, b, 0o600)) }}))
+	t.Cleanup(func() { require.NoError(t, e.Close(context.Background())) })
+	eventually(t, func() bool { return serves(t, e) == 2 })
+}
+
+// A port that shuts down while a module is swapped waits until the former one has handed on what it holds back.
+func TestShutdownAtSwap(t *testing.T) {
+	former := wasmtest.Plugin{
+		Manifest: `{"name":"x","signals":["logs"],"reads":["body"],"emits":["logs"],"stateful":true,"flush":"1h"}`,
+	}
+	held := wasmtest.Result{Edits: []uint64{abi.Edit(0, abi.Keep, abi.OpNew, abi.Type(abi.SignalLogs)), 0}}
+	memory, packed := held.Memory()
+	at, _ := abi.Unpack(packed)
+	former.Flush, former.Data = wasmtest.I64(int64(packed)), map[uint32][]byte{at: memory[at:]}
+	c := configFor(t, former.Module())
+	c.Swap = Swap{}
+	t.Setenv("CACHE_DIRECTORY", t.TempDir())
+	var sink consumertest.LogsSink
+	p := new(Shared).Port(testID, componenttest.NewNopTelemetrySettings(), c, Use{Source: abi.SignalLogs, Target: abi.SignalLogs, Next: LogsSink(&sink)})
+	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+	e := p.engine
+	batch := e.hold() // a batch that is at work
+	m, swapped := module(t, stamp(1).Module()), make(chan error)
+	go func() {
+		_, err := e.swap(context.Background(), m)
+		swapped <- err
+	}()
+	eventually(t, func() bool { return e.current.Load() != batch })
+	require.False(t, e.ending.TryLock(), "nothing keeps a port from ending")
+	ended := make(chan error)
+	go func() { ended <- p.Shutdown(context.Background()) }()
+	batch.letGo()
+	require.NoError(t, <-ended)
+	require.Equal(t, 1, sink.LogRecordCount())
+	require.NoError(t, <-swapped)
 }
 
 // A module behind https:// is asked for at poll_interval, and taken when it changed.

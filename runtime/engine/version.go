@@ -43,6 +43,8 @@ type version struct {
 	// Fuel: of a batch, a record, a call beside its records, and the most of a call.
 	batchFuel, recordFuel, allowance, callFuel int64
 	limits                                     Limits
+	// callTime is how long a call should take.
+	callTime time.Duration
 	// cost is how many sixteenths of a nanosecond a row takes, a moving average; 0 if nothing was measured.
 	cost atomic.Int64
 	// rowFuel is how much fuel a row takes, likewise.
@@ -57,7 +59,7 @@ type version struct {
 
 // load makes a version of a module: compiled, configured and with its manifest held against all ports.
 func (e *Engine) load(ctx context.Context, m *source.Module, grants *capability.Set) (*version, error) {
-	v := &version{name: e.name, limits: e.config.Limits, origin: m.Origin, signer: m.SignedBy, loaded: time.Now()}
+	v := &version{name: e.name, limits: e.config.Limits, callTime: callTarget, origin: m.Origin, signer: m.SignedBy, loaded: time.Now()}
 	var planErr error
 	var err error
 	v.plugin, err = host.Load(ctx, host.Settings{
@@ -141,14 +143,14 @@ func (v *version) selected(t *table.Table, rows []int32) []int32 {
 	return rows
 }
 
-// rowsPerCall is how many rows the next call should get: as many as take callTarget, or half of a call's fuel, which
+// rowsPerCall is how many rows the next call should get: as many as take callTime, or half of a call's fuel, which
 // leaves the other half to rows that take more than those before.
 func (v *version) rowsPerCall() int {
 	cost := v.cost.Load()
 	if cost == 0 {
 		return startRows
 	}
-	n := min(int64(callTarget)*16/cost, v.callFuel/2/v.rowFuel.Load(), maxRows)
+	n := min(int64(v.callTime)*16/cost, v.callFuel/2/v.rowFuel.Load(), maxRows)
 	return int(max(n, 1))
 }
 

@@ -33,6 +33,7 @@ func (e *Engine) watch(ctx context.Context) <-chan struct{} {
 		if err != nil {
 			e.set.Logger.Warn("no notice of changed files from the system; they are looked at every 30 seconds", zap.String("plugin", e.name), zap.Error(err))
 		}
+		notify(changes) // the watch does not know what was written since the module was fetched
 		e.loops.Go(func() { w.run(ctx, changes) })
 	case settings.Polled() && e.config.PollInterval > 0:
 		e.loops.Go(func() { poll(ctx, e.config.PollInterval, changes) })

@@ -171,6 +171,7 @@ func TestDiscardsDoNotLeak(t *testing.T) {
 	}
 	heap, goroutines := discard(100)
 	after, goroutinesAfter := discard(1000)
+	t.Logf("heap %d kB, then %d kB; goroutines %d, then %d", heap>>10, after>>10, goroutines, goroutinesAfter)
 	require.Less(t, int64(after)-int64(heap), int64(1<<20), "an instance has 256 KiB")
 	require.LessOrEqual(t, goroutinesAfter, goroutines+2)
 	require.EqualValues(t, 1100, p.Stats().Discarded)

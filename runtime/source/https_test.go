@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,12 +36,28 @@ type site struct {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{files: map[string][]byte{}}
-	s.Server = httptest.NewUnstartedServer(s)
+	s.Server = unstarted(t, s)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	s.ca = caFile(t, s.Server)
 	return s
+}
+
+// unstarted is a server on a port that no system gives to who asks for any, so that it stays free when a test has closed it.
+func unstarted(t testing.TB, handler http.Handler) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(handler)
+	require.NoError(t, s.Listener.Close())
+	for tries := 0; ; tries++ {
+		const first, n = 20_000, 10_000 // Linux gives those from 32768 on, others from 49152
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(n)))
+		if err == nil {
+			s.Listener = listener
+			return s
+		}
+		require.Less(t, tries, 100, "%v", err)
+	}
 }
 
 func caFile(t testing.TB, s *httptest.Server) string {

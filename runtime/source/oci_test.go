@@ -62,7 +62,7 @@ func newRegistry(t testing.TB, asks configuration.Auth) *registry {
 	config.Auth = asks
 	app := handlers.NewApp(context.Background(), config) // ends with the process
 	r := &registry{}
-	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r.Server = unstarted(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.requests.Add(1)
 		if status := r.status.Load(); status != 0 {
 			w.WriteHeader(int(status))

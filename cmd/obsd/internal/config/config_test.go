@@ -143,7 +143,7 @@ func settings(t *testing.T) (Settings, func(exporter string)) {
 // read has the gate choose, as a Collector does at the beginning of a read.
 func read(t *testing.T, g *Gate) (string, error) {
 	t.Helper()
-	if err := g.choose(t.Context(), func(*confmap.ChangeEvent) {}); err != nil {
+	if err := g.choose(t.Context()); err != nil {
 		return "", err
 	}
 	exporters, _ := g.Current().Get("exporters").(map[string]any)

@@ -26,7 +26,7 @@ type Gate struct {
 	mu      sync.Mutex
 	log     *zap.Logger
 	running func() bool
-	changed confmap.WatcherFunc
+	reads   int
 	// fresh says that the Collector at hand has read nothing yet.
 	fresh bool
 	// next is what to read without a look at the sources; current is what the Collector read last; good is the last that ran.
@@ -65,14 +65,11 @@ func (g *Gate) Watch(running func() bool) {
 	g.running, g.fresh = running, true
 }
 
-// Reload has the Collector read its configuration again, as a SIGHUP does. It may be called once for each Collector:
-// the Collector keeps one such wish, and a second would wait for it.
-func (g *Gate) Reload() {
+// Reads is how often a configuration was chosen. It waits for a choice under way, so that the next one looks at the sources later.
+func (g *Gate) Reads() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.changed != nil {
-		g.changed(&confmap.ChangeEvent{})
-	}
+	return g.reads
 }
 
 // Fallback is asked when a Collector ended with an error. It says whether another one should be tried: with the last
@@ -102,10 +99,10 @@ func (g *Gate) Logger() *zap.Logger {
 }
 
 // choose settles which configuration the Collector reads now.
-func (g *Gate) choose(ctx context.Context, changed confmap.WatcherFunc) error {
+func (g *Gate) choose(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.changed = changed
+	g.reads++
 	if g.ran() {
 		g.good = g.current
 	}
@@ -163,8 +160,8 @@ func LogRefused(log *zap.Logger, err error) {
 type gateProvider struct{ g *Gate }
 
 // Retrieve chooses.
-func (p gateProvider) Retrieve(ctx context.Context, _ string, changed confmap.WatcherFunc) (*confmap.Retrieved, error) {
-	if err := p.g.choose(ctx, changed); err != nil {
+func (p gateProvider) Retrieve(ctx context.Context, _ string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	if err := p.g.choose(ctx); err != nil {
 		return nil, err
 	}
 	return confmap.NewRetrieved(map[string]any{})
@@ -173,13 +170,8 @@ func (p gateProvider) Retrieve(ctx context.Context, _ string, changed confmap.Wa
 // Scheme is the gate's own.
 func (gateProvider) Scheme() string { return gateScheme }
 
-// Shutdown ends reloads through this Collector.
-func (p gateProvider) Shutdown(context.Context) error {
-	p.g.mu.Lock()
-	defer p.g.mu.Unlock()
-	p.g.changed = nil
-	return nil
-}
+// Shutdown has nothing to end.
+func (gateProvider) Shutdown(context.Context) error { return nil }
 
 // passed is a provider that gives what the gate chose.
 type passed struct {
