@@ -130,6 +130,22 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
+// TestTruncationBetweenTwoReads writes a file anew, and further than it was read, just after it was checked.
+func TestTruncationBetweenTwoReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	write(t, path, "# head\nold\n")
+	s := &sink{decide: func(call int, _ []string) error {
+		if call == 1 {
+			assert.NoError(t, os.WriteFile(path, []byte("# head\nnew\nnew\nnew\n"), 0o600))
+		}
+		return nil
+	}}
+	r := start(t, settings{sink: s}, path)
+	r.sink.wait(t, "# head", "old", "# head", "new", "new", "new")
+	assert.EqualValues(t, 1, r.counter(t, "obsd_file_log_truncated_files", ""))
+	assert.EqualValues(t, 0, r.counter(t, "obsd_file_log_lost_bytes", ""))
+}
+
 // TestCopyTruncate copies and truncates while lines wait unread: they are read from the copy.
 func TestCopyTruncate(t *testing.T) {
 	for _, glob := range []string{"app.log", "app.log*"} {
