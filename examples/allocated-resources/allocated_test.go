@@ -77,7 +77,7 @@ func TestExample(t *testing.T) {
 				got[map[string]int{"node1": 0, "node2": 1}[s.Metric["k8s_node_name"]]] = s.Value
 			}
 			require.Equal(c, want, got, name)
-		}, time.Minute, 100*time.Millisecond)
+		}, 2*time.Minute, 100*time.Millisecond)
 	}
 }
 

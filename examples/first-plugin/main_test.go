@@ -29,7 +29,7 @@ func TestExample(t *testing.T) {
 	want := block(t, "README.md", "```text\n")
 	require.Contains(t, read(t, "../../README.md"), want, "the README of the checkout shows other output")
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "--config", "examples/first-plugin/obsd.yaml")
 	cmd.Dir = checkout

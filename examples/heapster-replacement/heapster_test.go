@@ -61,7 +61,7 @@ func series(t *testing.T, influx *backend.InfluxDB) {
 			got, ok := rows[0].Values[0][1].(float64)
 			require.True(c, ok)
 			require.InDelta(c, want.value, got, want.within+0.5, query)
-		}, time.Minute, 100*time.Millisecond)
+		}, 2*time.Minute, 100*time.Millisecond)
 	}
 	fields, err := influx.Query(t.Context(), "k8s", `SHOW FIELD KEYS FROM "memory/usage", "network/rx_rate"`)
 	require.NoError(t, err)

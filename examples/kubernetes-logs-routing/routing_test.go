@@ -32,11 +32,11 @@ func TestExample(t *testing.T) {
 		for _, doc := range errors {
 			require.Equal(c, 17.0, doc["severity_number"], fmt.Sprint(doc))
 		}
-	}, time.Minute, 100*time.Millisecond)
+	}, 2*time.Minute, 100*time.Millisecond)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		rest, err := influx.Query(t.Context(), "logs", `SELECT * FROM logs WHERE "k8s.pod.name" = 'web-6d4b7c9f5-x2x7k'`)
 		require.NoError(c, err)
 		require.Len(c, rest, 1)
 		require.Len(c, rest[0].Values, 3, "the good request, the order and the line that is neither")
-	}, time.Minute, 100*time.Millisecond)
+	}, 2*time.Minute, 100*time.Millisecond)
 }

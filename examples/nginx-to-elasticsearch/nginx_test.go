@@ -27,7 +27,7 @@ func TestExample(t *testing.T) {
 		n, err := es.Count(t.Context(), "logs-nginx-default", "*")
 		require.NoError(c, err)
 		require.Equal(c, 4, n)
-	}, time.Minute, 100*time.Millisecond)
+	}, 2*time.Minute, 100*time.Millisecond)
 	docs, err := es.Documents(t.Context(), "logs-nginx-default", "attributes.http.response.status_code:502")
 	require.NoError(t, err)
 	require.Len(t, docs, 1)

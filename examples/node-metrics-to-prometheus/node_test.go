@@ -41,7 +41,7 @@ func TestExample(t *testing.T) {
 			require.NoError(c, err)
 			require.Len(c, samples, 1, query)
 			require.InDelta(c, want, samples[0].Value, 1e-9, query)
-		}, time.Minute, 100*time.Millisecond)
+		}, 2*time.Minute, 100*time.Millisecond)
 	}
 }
 

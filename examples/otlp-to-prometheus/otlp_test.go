@@ -36,7 +36,7 @@ func TestExample(t *testing.T) {
 			require.NoError(c, err)
 			require.Len(c, samples, 1, query)
 			require.Equal(c, want, samples[0].Value, query)
-		}, time.Minute, 100*time.Millisecond)
+		}, 2*time.Minute, 100*time.Millisecond)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestExample(t *testing.T) {
 				samples, err := prom.Query(t.Context(), query)
 				require.NoError(c, err)
 				require.NotEmpty(c, samples, query)
-			}, time.Minute, 100*time.Millisecond)
+			}, 2*time.Minute, 100*time.Millisecond)
 		}
 	}
 	answers(
@@ -88,6 +89,9 @@ func TestExample(t *testing.T) {
 		`probe_up{k8s_namespace_name="shop", k8s_pod_name="cart-0"} == 1`,
 	)
 
+	require.Eventually(t, func() bool { // what happened before it watches is not told
+		return slices.ContainsFunc(api.Asked("events"), func(u *url.URL) bool { return u.Query().Get("watch") != "" })
+	}, 2*time.Minute, 100*time.Millisecond)
 	api.Set(deployment(1), pod(t, target.URL, 1), &v1.Event{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart-0.1"}, Type: v1.EventTypeWarning, Reason: "BackOff", Message: "Back-off restarting failed container",
 		InvolvedObject: v1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: "cart-0"}, Count: 1, FirstTimestamp: metav1.Now(), LastTimestamp: metav1.Now(),
@@ -100,7 +104,7 @@ func TestExample(t *testing.T) {
 		b, err := os.ReadFile(events)
 		require.NoError(c, err)
 		require.Contains(c, string(b), "Back-off restarting failed container")
-	}, time.Minute, 100*time.Millisecond)
+	}, 2*time.Minute, 100*time.Millisecond)
 }
 
 func TestRules(t *testing.T) { backend.CheckRules(t) }

@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	patience = time.Minute
+	patience = 3 * time.Minute
 	often    = 5 * time.Millisecond
 )
 

@@ -70,11 +70,11 @@ func (s *suite) startOTLP(t *testing.T, elasticsearch, index string) (*daemon.Da
 // sendLogs sends n records and returns when obsd has taken them all.
 func sendLogs(t *testing.T, endpoint, service string, n int) {
 	t.Helper()
-	exporter, err := otlploggrpc.New(t.Context(), otlploggrpc.WithEndpoint(endpoint), otlploggrpc.WithInsecure())
+	exporter, err := otlploggrpc.New(t.Context(), otlploggrpc.WithEndpoint(endpoint), otlploggrpc.WithInsecure(), otlploggrpc.WithTimeout(patience))
 	require.NoError(t, err)
 	provider := sdklog.NewLoggerProvider(
 		sdklog.WithResource(resource.NewSchemaless(attribute.String("service.name", service))),
-		sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter)),
+		sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter, sdklog.WithExportTimeout(patience))),
 	)
 	logger := provider.Logger("e2e")
 	for i := range n {
@@ -90,11 +90,11 @@ func sendLogs(t *testing.T, endpoint, service string, n int) {
 // sendMetrics sends a counter and a histogram.
 func sendMetrics(t *testing.T, endpoint, service string) {
 	t.Helper()
-	exporter, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpoint(endpoint), otlpmetrichttp.WithInsecure())
+	exporter, err := otlpmetrichttp.New(t.Context(), otlpmetrichttp.WithEndpoint(endpoint), otlpmetrichttp.WithInsecure(), otlpmetrichttp.WithTimeout(patience))
 	require.NoError(t, err)
 	provider := sdkmetric.NewMeterProvider(
 		sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.name", service))),
-		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)),
+		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithTimeout(patience))),
 	)
 	meter := provider.Meter("e2e")
 	sold, err := meter.Int64Counter("shop.books.sold")

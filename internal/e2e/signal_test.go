@@ -26,7 +26,7 @@ func testDrain(t *testing.T, s *suite) {
 
 	sendLogs(t, at.grpc, "drain", records)
 	begin := time.Now()
-	require.NoError(t, obsd.Stop(30*time.Second))
+	require.NoError(t, obsd.Stop(patience))
 	t.Logf("drained in %v", time.Since(begin))
 	requireEachOnce(t, s.elasticsearch, "logs-drain-default", records, 0)
 }
@@ -73,7 +73,7 @@ func testReload(t *testing.T, s *suite) {
 	appendTo(t, path, lines("after", 100))
 	requireEachOnce(t, s.elasticsearch, "logs-after-default", 100, 0)
 	requireEachOnce(t, s.elasticsearch, "logs-before-default", 100, 0)
-	require.NoError(t, obsd.Stop(20*time.Second))
+	require.NoError(t, obsd.Stop(patience))
 }
 
 // lines returns n numbered lines of an application.

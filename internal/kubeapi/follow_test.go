@@ -48,7 +48,7 @@ func (n *names) store() kubeapi.Store[*v1.Pod] {
 
 func (n *names) is(t *testing.T, want map[string]string) {
 	t.Helper()
-	require.EventuallyWithT(t, func(c *assert.CollectT) { n.mu.Lock(); defer n.mu.Unlock(); require.Equal(c, want, n.known) }, 30*time.Second, 5*time.Millisecond)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { n.mu.Lock(); defer n.mu.Unlock(); require.Equal(c, want, n.known) }, 2*time.Minute, 5*time.Millisecond)
 }
 
 func (n *names) hasFailed(reason string) bool {
@@ -176,12 +176,12 @@ func TestForbidden(t *testing.T) {
 	a.Set(pod("x", "a", "n1"))
 	a.Refuse("pods", http.StatusForbidden)
 	n, logs := follow(t, a, func(*kubeapi.Resource) {})
-	require.Eventually(t, func() bool { return len(a.Asked("pods")) >= 4 && n.hasFailed("pods forbidden") }, 30*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(a.Asked("pods")) >= 4 && n.hasFailed("pods forbidden") }, 2*time.Minute, 5*time.Millisecond)
 	a.Refuse("pods", 0)
 	n.is(t, map[string]string{"a": "n1"})
 	require.Equal(t, 1, logs.FilterMessageSnippet("does not answer").Len())
 	require.Equal(t, "give the service account list and watch on pods", logs.FilterMessageSnippet("does not answer").All()[0].ContextMap()["mend"])
-	require.Eventually(t, func() bool { return logs.FilterMessageSnippet("answers again").Len() == 1 }, 30*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return logs.FilterMessageSnippet("answers again").Len() == 1 }, 2*time.Minute, 5*time.Millisecond)
 }
 
 func TestValidate(t *testing.T) {

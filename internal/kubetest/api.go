@@ -107,6 +107,11 @@ func (a *API) Delete(objects ...runtime.Object) {
 func (a *API) CloseWatches() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.endWatches()
+}
+
+// endWatches ends the watches that were asked for until now. The caller holds the lock.
+func (a *API) endWatches() {
 	close(a.ends)
 	a.ends = make(chan struct{})
 }
@@ -129,9 +134,9 @@ func (a *API) Bookmark() {
 // Refuse answers requests for a resource with a status from now on, and ends its watches; status 0 ends that.
 func (a *API) Refuse(resource string, status int) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.refused[resource] = status
-	a.mu.Unlock()
-	a.CloseWatches()
+	a.endWatches()
 }
 
 // ListsOnly refuses watches that ask for initial events from now on, as servers do that cannot stream a first list.
@@ -237,7 +242,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	a.asked[resource.name] = append(a.asked[resource.name], r.URL)
-	refused, lists := a.refused[resource.name], a.lists
+	refused, lists, ends := a.refused[resource.name], a.lists, a.ends // of one moment: a watch that is let in is one to end
 	a.mu.Unlock()
 	switch q := r.URL.Query(); {
 	case lists && q.Get("sendInitialEvents") != "":
@@ -247,7 +252,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case name != "" || r.Method != http.MethodGet:
 		a.serveOne(w, r, resource, namespace, name)
 	case q.Get("watch") == "true" || q.Get("watch") == "1":
-		a.serveWatch(w, r, resource, namespace)
+		a.serveWatch(w, r, resource, namespace, ends)
 	default:
 		a.serveList(w, r, resource, namespace)
 	}

@@ -145,7 +145,7 @@ func (a *API) kind(resource resourceID) string {
 }
 
 // serveWatch streams changes until the client or the test ends it.
-func (a *API) serveWatch(w http.ResponseWriter, r *http.Request, resource resourceID, namespace string) {
+func (a *API) serveWatch(w http.ResponseWriter, r *http.Request, resource resourceID, namespace string, ends <-chan struct{}) {
 	s, err := parseSelection(r, resource, namespace)
 	if err != nil {
 		answerStatus(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
@@ -155,7 +155,6 @@ func (a *API) serveWatch(w http.ResponseWriter, r *http.Request, resource resour
 	from, _ := strconv.ParseInt(q.Get("resourceVersion"), 10, 64) // empty is 0: any version
 	out := watcher{w: w, kind: a.kind(resource), group: resource.group, bookmarks: q.Get("allowWatchBookmarks") == "true"}
 	a.mu.Lock()
-	ends := a.ends
 	if from != 0 && from < a.oldest {
 		a.mu.Unlock()
 		answerStatus(w, http.StatusGone, metav1.StatusReasonExpired, "too old resource version")

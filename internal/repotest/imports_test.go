@@ -18,7 +18,7 @@ var layers = []struct {
 }{
 	{"cmd/obsd", []string{"cmd/obsd/internal/*", "receivers/*", "processors/*", "extensions/*", "exporters/*", "runtime/wasmprocessor", "runtime/wasmconnector", "runtime/wasmpages"}, nil},
 	{"cmd/obsd/internal/*", nil, nil},
-	{"receivers/*", []string{"internal/kubeapi", "internal/podtable", "internal/quiet", "internal/resume"}, []string{"internal/certtest", "internal/configtest", "internal/golden", "internal/kubetest", "internal/metertest", "extensions/k8sleaderelector"}},
+	{"receivers/*", []string{"internal/kubeapi", "internal/podtable", "internal/quiet", "internal/resume"}, []string{"internal/certtest", "internal/configtest", "internal/golden", "internal/kubetest", "internal/metertest", "internal/porttest", "extensions/k8sleaderelector"}},
 	{"processors/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable", "internal/quiet"}, []string{"internal/configtest", "internal/golden", "internal/kubetest", "internal/metertest"}},
 	{"extensions/*", []string{"internal/heapster", "internal/kubeapi", "internal/podtable", "internal/quiet"}, []string{"internal/certtest", "internal/configtest", "internal/kubetest"}},
 	{"exporters/exportertest", nil, nil},
@@ -60,6 +60,7 @@ var layers = []struct {
 	{"internal/cputime", nil, nil},
 	{"internal/race", nil, nil},
 	{"internal/metertest", nil, nil},
+	{"internal/porttest", nil, nil},
 	{"internal/guest", []string{"internal/guest/*"}, nil},
 	{"internal/guest/cmd/*", []string{"internal/guest/*"}, nil},
 	{"internal/*", []string{"runtime/*", "sdk", "sdk/sdktest", "plugins/builtin", "internal/*"}, []string{"internal/e2e/*"}},

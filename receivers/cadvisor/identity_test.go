@@ -100,7 +100,7 @@ func TestCRI(t *testing.T) {
 func TestNamesOutlastTheirRuntime(t *testing.T) {
 	server := &criServer{}
 	core, logs := observer.New(zapcore.InfoLevel)
-	n := newNames([]runtimeAPI{serveCRI(t, server)}, time.Minute, zap.New(core))
+	n := newNames([]runtimeAPI{patient{serveCRI(t, server)}}, time.Minute, zap.New(core))
 	pod := "/kubepods/pod" + uid
 	stranger := "/docker/" + "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 	places := []place{classify(pod), classify(pod + "/" + id), classify(pod + "/" + sandboxID), classify(stranger)}
@@ -134,6 +134,13 @@ func TestNamesOutlastTheirRuntime(t *testing.T) {
 		"container runtime does not answer: containers and pods that it alone knows are without their names, their figures are read all the same",
 		"container runtime answers again",
 	}, said, "once each")
+}
+
+// patient has a runtime take as long as it takes, on a machine that may stand still meanwhile.
+type patient struct{ runtimeAPI }
+
+func (p patient) list(ctx context.Context) (inventory, error) {
+	return p.runtimeAPI.list(context.WithoutCancel(ctx))
 }
 
 // TestHangingRuntime: a runtime that does not answer delays a collection by its timeout, and no more.

@@ -233,6 +233,9 @@ func (r *fileLog) look(now time.Time) {
 			r.drop(f)
 		case f.due(now):
 			f.guarded = f.seen.key
+			if f.fresh {
+				f.guarded = f.claim // else what it is about to open were an arrival
+			}
 			f.busy.Store(true)
 			r.queue.put(f)
 		}

@@ -178,6 +178,23 @@ func (f *follower) check(st fileStat, now time.Time) {
 	}
 }
 
+// stillSame says whether what was just read at a position goes on from what was read before it. The file may have been truncated and
+// written past the position since it was checked; then it is read from its start in the next turn.
+func (f *follower) stillSame(g *generation, now time.Time) bool {
+	if g != f.current {
+		return true
+	}
+	same, err := g.sum.matches(g.file, g.offset)
+	switch {
+	case err != nil:
+		f.trouble(err, g, now)
+	case !same:
+		f.restart(g.size)
+		f.wake(now)
+	}
+	return same && err == nil
+}
+
 // restart begins the current file anew, after what was left unread has been looked for in a copy of the old content.
 func (f *follower) restart(known int64) {
 	g := f.current

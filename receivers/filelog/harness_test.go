@@ -23,7 +23,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 // got is one record as a sink has seen it.
 type got struct {

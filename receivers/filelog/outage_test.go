@@ -94,9 +94,12 @@ func TestShutdownWithArrivals(t *testing.T) {
 	entered := make(chan struct{}, 1)
 	s := &sink{}
 	r := build(t, settings{sink: s, cfg: func(c *Config) { c.Readers = 1 }}, path)
-	var closed atomic.Int64
-	var open atomic.Int64
-	open1 := r.sys.open
+	var closed, open, looks atomic.Int64
+	stat, open1 := r.sys.stat, r.sys.open
+	r.sys.stat = func(p string) (fileStat, error) {
+		looks.Add(1)
+		return stat(p)
+	}
 	r.sys.open = func(p string) (logFile, error) {
 		f, err := open1(p)
 		if err == nil {
@@ -108,6 +111,9 @@ func TestShutdownWithArrivals(t *testing.T) {
 	r.next = blocking{entered}
 	require.NoError(t, r.Start(t.Context(), openFileStorage(t, t.TempDir())))
 	<-entered
+	before := looks.Load()
+	require.Eventually(t, func() bool { return looks.Load() > before+2 }, deadline, time.Millisecond)
+	require.EqualValues(t, 1, open.Load(), "what is read is not opened again")
 	rotateAway(t, path, 1)
 	f := (*r.list.Load())[0]
 	require.Eventually(t, func() bool { f.guardMu.Lock(); defer f.guardMu.Unlock(); return len(f.arrived) == 1 }, deadline, time.Millisecond)

@@ -128,6 +128,9 @@ func (w *worker) step(f *follower, g *generation, last bool) outcome {
 		return failed
 	}
 	now := time.Now()
+	if n > 0 && !f.stillSame(g, now) {
+		return failed
+	}
 	data := w.buf[:n]
 	if end := g.offset + int64(n); end > g.size {
 		g.size, g.grew = end, now

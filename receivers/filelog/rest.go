@@ -83,11 +83,26 @@ func (r *fileLog) weigh(g *generation) {
 	g.held = held
 }
 
-// weighDeleted keeps the sum of deleted files held open, and returns it.
-func (r *fileLog) weighDeleted(g *generation, size int64) int64 {
-	sum := r.deleted.Add(size - g.deleted)
+// weighDeleted keeps the sum of deleted files held open.
+func (r *fileLog) weighDeleted(g *generation, size int64) {
+	r.deleted.Add(size - g.deleted)
 	g.deleted = size
-	return sum
+}
+
+// bearsDeleted does so unless the sum were more than it may be. Only what there is room for is in the sum: of two files that come at
+// one moment the one goes for which there is none, and not both.
+func (r *fileLog) bearsDeleted(g *generation, size int64) bool {
+	for {
+		sum := r.deleted.Load()
+		with := sum + size - g.deleted
+		if with > int64(r.cfg.MaxDeletedSize) {
+			return false
+		}
+		if r.deleted.CompareAndSwap(sum, with) {
+			g.deleted = size
+			return true
+		}
+	}
 }
 
 // formatName is what the receiver's spans call the format.

@@ -8,15 +8,20 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
+// TestRotationByRenaming and others stop the clock while they rename and write: a file that was renamed is given up after a while,
+// and one that was copied is read as one of its own, which must not come between the two.
 func TestRotationByRenaming(t *testing.T) {
 	for _, glob := range []string{"app.log", "app.log*", "*"} {
-		t.Run(glob, func(t *testing.T) {
+		inBubble(t, glob, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "app.log")
 			write(t, path, "0\n")
@@ -41,6 +46,11 @@ func TestRotationByRenaming(t *testing.T) {
 			assert.EqualValues(t, 0, r.counter(t, "obsd_file_log_lost_bytes", ""))
 		})
 	}
+}
+
+// inBubble runs a part of a test by a clock that goes on only while everybody waits.
+func inBubble(t *testing.T, name string, do func(*testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, do) })
 }
 
 // TestGenerationsBetweenTwoLooks rotates three times while nobody looks, as a busy log does between two polls.
@@ -73,23 +83,27 @@ func TestGenerationsBetweenTwoLooks(t *testing.T) {
 }
 
 func TestPartialLineOverRotation(t *testing.T) {
-	path := filepath.Join(podLog(t), "0.log")
-	write(t, path, criLine(1, "stdout", "F", "one")+criLine(2, "stdout", "P", "beg"))
-	r := start(t, settings{}, path)
-	r.sink.wait(t, "one")
-	rename(t, path, path+".20261123-100000")
-	write(t, path, criLine(3, "stdout", "P", "in and ")+criLine(4, "stderr", "F", "other")+criLine(5, "stdout", "F", "end")+criLine(6, "stdout", "F", "two"))
-	r.sink.wait(t, "one", "other", "begin and end", "two")
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(podLog(t), "0.log")
+		write(t, path, criLine(1, "stdout", "F", "one")+criLine(2, "stdout", "P", "beg"))
+		r := start(t, settings{}, path)
+		r.sink.wait(t, "one")
+		rename(t, path, path+".20261123-100000")
+		write(t, path, criLine(3, "stdout", "P", "in and ")+criLine(4, "stderr", "F", "other")+criLine(5, "stdout", "F", "end")+criLine(6, "stdout", "F", "two"))
+		r.sink.wait(t, "one", "other", "begin and end", "two")
+	})
 }
 
 func TestUnfinishedLineAtRotation(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "app.log")
-	write(t, path, "one\ntw")
-	r := start(t, settings{cfg: func(c *Config) { c.ForceFlushPeriod = 0 }}, path)
-	r.sink.wait(t, "one")
-	rename(t, path, path+".1")
-	write(t, path, "three\n")
-	r.sink.wait(t, "one", "three", "tw")
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "app.log")
+		write(t, path, "one\ntw")
+		r := start(t, settings{cfg: func(c *Config) { c.ForceFlushPeriod = 0 }}, path)
+		r.sink.wait(t, "one")
+		rename(t, path, path+".1")
+		write(t, path, "three\n")
+		r.sink.wait(t, "one", "three", "tw")
+	})
 }
 
 func TestTruncation(t *testing.T) {
@@ -108,16 +122,34 @@ func TestTruncation(t *testing.T) {
 			before := strings.Split(strings.TrimSpace(test.before), "\n")
 			r.sink.wait(t, before...)
 			write(t, path, test.after)
+			later := time.Now().Add(time.Second)
+			require.NoError(t, os.Chtimes(path, later, later), "a kernel may give two writes of one moment the same time")
 			r.sink.wait(t, append(before, strings.Split(strings.TrimSpace(test.after), "\n")...)...)
 			assert.EqualValues(t, 1, r.counter(t, "obsd_file_log_truncated_files", ""))
 		})
 	}
 }
 
+// TestTruncationBetweenTwoReads writes a file anew, and further than it was read, just after it was checked.
+func TestTruncationBetweenTwoReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	write(t, path, "# head\nold\n")
+	s := &sink{decide: func(call int, _ []string) error {
+		if call == 1 {
+			assert.NoError(t, os.WriteFile(path, []byte("# head\nnew\nnew\nnew\n"), 0o600))
+		}
+		return nil
+	}}
+	r := start(t, settings{sink: s}, path)
+	r.sink.wait(t, "# head", "old", "# head", "new", "new", "new")
+	assert.EqualValues(t, 1, r.counter(t, "obsd_file_log_truncated_files", ""))
+	assert.EqualValues(t, 0, r.counter(t, "obsd_file_log_lost_bytes", ""))
+}
+
 // TestCopyTruncate copies and truncates while lines wait unread: they are read from the copy.
 func TestCopyTruncate(t *testing.T) {
 	for _, glob := range []string{"app.log", "app.log*"} {
-		t.Run(glob, func(t *testing.T) {
+		inBubble(t, glob, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "app.log")
 			write(t, path, "the first line of the log\n")
@@ -211,6 +243,42 @@ func TestDeletedFilesAreBounded(t *testing.T) {
 	assert.EqualValues(t, 120, r.counter(t, "obsd_file_log_lost_bytes", reasonDeleted))
 	closed.Store(false)
 	require.Eventually(t, func() bool { return len(r.sink.bodies()) == 1 }, deadline, time.Millisecond)
+}
+
+// TestTwoDeletedFilesAtOnce has a worker look at a deleted file for which there is room while another one gives up the one for which
+// there is none: the first one stays.
+func TestTwoDeletedFilesAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	r := build(t, settings{cfg: func(c *Config) { c.MaxDeletedSize = 100 }}, filepath.Join(dir, "*.log"))
+	r.ctx = t.Context()
+	var both [2]*follower
+	for i := range both {
+		path := filepath.Join(dir, fmt.Sprintf("%d.log", i))
+		write(t, path, strings.Repeat("x", 59)+"\n")
+		f := r.newFollower(match{name: path, path: path})
+		file, st, ok := f.openPath(path, nil, time.Now())
+		require.True(t, ok)
+		g := &generation{key: st.key, path: path, size: st.size}
+		r.adopt(g, file)
+		f.gens = append(f.gens, g)
+		require.NoError(t, os.Remove(path))
+		both[i] = f
+	}
+	first, second := both[0].gens[0], both[1].gens[0]
+	both[0].bound(first)
+	told := 0
+	r.log = r.log.WithOptions(zap.Hooks(func(zapcore.Entry) error { // of the loss of the second one
+		told++
+		both[0].bound(first)
+		return nil
+	}))
+	both[1].bound(second)
+	require.Equal(t, 1, told)
+	require.Equal(t, []*generation{first}, both[0].gens)
+	require.Empty(t, both[1].gens)
+	require.EqualValues(t, 60, r.deleted.Load())
+	require.EqualValues(t, 60, r.counter(t, "obsd_file_log_lost_bytes", reasonDeleted))
+	r.shut(first)
 }
 
 func TestFilesWithTheSamePrefix(t *testing.T) {

@@ -286,7 +286,7 @@ func (f *follower) bound(g *generation) {
 		return
 	}
 	g.size = max(g.size, st.size)
-	if f.r.weighDeleted(g, st.size) <= int64(f.r.cfg.MaxDeletedSize) {
+	if f.r.bearsDeleted(g, st.size) {
 		return
 	}
 	if unread := st.size - g.offset; unread > 0 {

@@ -43,7 +43,7 @@ func TestUnreadableFile(t *testing.T) {
 				}
 			}}, filepath.Join(dir, "*.log"))
 			r.sink.wait(t, "good")
-			require.Eventually(t, func() bool { return r.logs.FilterLevelExact(zapcore.WarnLevel).Len() > 0 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return r.logs.FilterLevelExact(zapcore.WarnLevel).Len() > 0 }, deadline, time.Millisecond)
 			warnings := r.logs.FilterLevelExact(zapcore.WarnLevel)
 			require.Equal(t, 1, warnings.Len())
 			assert.Equal(t, map[string]any{"path": bad, "mend": test.mend, "error": "open " + bad + ": " + test.err.Error()}, warnings.All()[0].ContextMap())

@@ -51,22 +51,26 @@ func TestThisMachine(t *testing.T) {
 	cfg.Controller.CollectionInterval = 50 * time.Millisecond
 	sink := &consumertest.MetricsSink{}
 	r := newTestReceiver(t, cfg, sink)
+	user := func() float64 { return procNumber(t, "/proc/stat", "cpu0 ", 1) / 100 }
+	userBefore := user()
 	require.NoError(t, r.Start(t.Context(), nil))
-	require.Eventually(t, func() bool { return len(sink.AllMetrics()) >= 3 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(sink.AllMetrics()) >= 3 }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, r.Shutdown(t.Context()))
 	first, last := sink.AllMetrics()[0], sink.AllMetrics()[len(sink.AllMetrics())-1]
 
 	require.InDelta(t, procNumber(t, "/proc/meminfo", "MemTotal:", 1)*1024, value(t, last, "system.memory.limit"), 0)
-	available := procNumber(t, "/proc/meminfo", "MemAvailable:", 1) * 1024
-	require.InEpsilon(t, available, value(t, last, "system.linux.memory.available"), 0.2)
+	available := procNumber(t, "/proc/meminfo", "MemAvailable:", 1) * 1024 // of now: other tests have gone on meanwhile
+	require.Greater(t, value(t, last, "system.linux.memory.available"), available/4)
+	require.Less(t, value(t, last, "system.linux.memory.available"), available*4)
 	require.InDelta(t, float64(os.Getpagesize()), value(t, last, "system.memory.page_size"), 0)
 
 	text, err := os.ReadFile("/proc/cpuinfo")
 	require.NoError(t, err)
 	cpus := strings.Count("\n"+string(text), "\nprocessor")
 	require.InDelta(t, float64(cpus), value(t, last, "system.cpu.logical.count"), 0)
-	user := procNumber(t, "/proc/stat", "cpu0 ", 1) / 100
-	require.InDelta(t, user, value(t, last, "system.cpu.time", "cpu", "cpu0", "state", "user"), 5)
+	const tick = 0.01
+	require.GreaterOrEqual(t, value(t, last, "system.cpu.time", "cpu", "cpu0", "state", "user"), userBefore-tick)
+	require.LessOrEqual(t, value(t, last, "system.cpu.time", "cpu", "cpu0", "state", "user"), user()+tick)
 	require.InDelta(t, procNumber(t, "/proc/loadavg", "", 2), value(t, last, "system.cpu.load_average.15m"), 1)
 	require.LessOrEqual(t, value(t, first, "system.network.io", "device", "lo", "direction", "receive"), value(t, last, "system.network.io", "device", "lo", "direction", "receive"))
 
@@ -86,7 +90,9 @@ func requireMonotonic(t *testing.T, first, last pmetric.Metrics, booted float64)
 	eachCounter(first, func(key string, dp pmetric.NumberDataPoint) { was[key] = number(dp) })
 	eachCounter(last, func(key string, dp pmetric.NumberDataPoint) {
 		counters++
-		require.GreaterOrEqual(t, number(dp), was[key], key)
+		if !strings.Contains(key, "state:wait") && !strings.Contains(key, "state:idle") { // the kernel's own may go back, says proc(5)
+			require.GreaterOrEqual(t, number(dp), was[key], key)
+		}
 		require.InDelta(t, booted, float64(dp.StartTimestamp()/1e9), 1, key)
 		require.Greater(t, dp.Timestamp(), dp.StartTimestamp())
 	})

@@ -2,7 +2,6 @@ package k8scluster
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/kubeapi"
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 func deployment(name string, desired, available int32) *appsv1.Deployment {
@@ -212,18 +212,15 @@ func TestNoElector(t *testing.T) {
 
 // TestUnreachable starts while nothing listens, and ends.
 func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(path, []byte(`{"apiVersion":"v1","kind":"Config","current-context":"c",
-"clusters":[{"name":"c","cluster":{"server":"http://`+l.Addr().String()+`"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`), 0o600))
+"clusters":[{"name":"c","cluster":{"server":"http://`+porttest.Closed(t)+`"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`), 0o600))
 	f := newFollower(t, func(c *Config) { c.API = kubeapi.Config{AuthType: kubeapi.KubeConfig, KubeConfig: path} })
 	require.NoError(t, f.Start(t.Context(), componenttest.NewNopHost()))
 	until(t, func() bool { return f.counted(t, "obsd_k8s_cluster_failed_requests", "connection") > 0 })
 	require.NoError(t, f.Shutdown(t.Context()))
 	require.Zero(t, f.count())
-	_, err = f.tel.GetMetric("obsd_k8s_cluster_last_emit_time")
+	_, err := f.tel.GetMetric("obsd_k8s_cluster_last_emit_time")
 	require.Error(t, err)
 }
 

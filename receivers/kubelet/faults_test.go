@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"context"
 	"crypto/x509"
 	"io"
 	"net/http"
@@ -50,19 +51,49 @@ func TestAllEndpoints(t *testing.T) {
 	}
 }
 
+// fuse is a context that is over when a test says so, as if its time had passed.
+type fuse struct {
+	context.Context
+	done chan struct{}
+}
+
+func (f *fuse) Done() <-chan struct{} { return f.done }
+
+func (f *fuse) Err() error {
+	select {
+	case <-f.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // TestAHang asks a kubelet of which one endpoint never answers: that request is ended, the other's answer is delivered.
 func TestAHang(t *testing.T) {
 	f := newFakeKubelet(t)
-	ended := make(chan struct{})
+	asked, ended := make(chan struct{}), make(chan struct{})
 	f.handle("/stats/summary", func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
 		<-r.Context().Done()
 		close(ended)
 	})
 	cfg := f.config(t)
-	cfg.Controller.Timeout = 300 * time.Millisecond
+	cfg.Controller.Timeout = time.Hour
 	cfg.Endpoints = []string{endpointSummary, endpointResource}
 	h := newHarness(t, cfg)
-	require.Contains(t, render(h.once(t)), "node_cpu_usage_seconds_total")
+	over, done := &fuse{context.Background(), make(chan struct{})}, make(chan struct{})
+	h.each(func(tg *target) {
+		go func() {
+			defer close(done)
+			h.scrape(over, tg)
+		}()
+		<-asked
+		until(t, "the other endpoint has answered", func() bool { return tg.endpoints[1].points.Load() > 0 })
+	})
+	close(over.done)
+	<-done
+	require.Len(t, h.got, 1)
+	require.Contains(t, render(h.got[0]), "node_cpu_usage_seconds_total")
 	<-ended
 	require.Equal(t, []string{"timeout"}, h.warnings())
 	require.EqualValues(t, 1, h.counted(t, "obsd_kubelet_failed_scrapes", "endpoint", "summary", "reason", "timeout"))

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -160,6 +161,30 @@ func TestHangs(t *testing.T) {
 		hangs(t, webChecker(t, &dialer{}), s.URL, phaseResponse)
 		isGone(t, gone)
 	})
+}
+
+// tardy is a context whose time is soon over, but which never says so itself.
+type tardy struct {
+	context.Context
+	end time.Time
+}
+
+func (c tardy) Deadline() (time.Time, bool) { return c.end, true }
+
+// TestDeadlineOfAConnection has connections notice before the check's context that its time is over. That is a timeout no less.
+func TestDeadlineOfAConnection(t *testing.T) {
+	f := func(want string, c checker, endpoint string) {
+		t.Helper()
+		r := c.check(newMeasure(tardy{t.Context(), time.Now().Add(20 * time.Millisecond)}), endpoint)
+		require.Equal(t, failTimeout+want, r.failure, "%v", r.err)
+	}
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = udp.Close() })
+	f("request", question(t, DNSConfig{}, &dialer{}), udp.LocalAddr().String())
+	tcp, _ := silent(t)
+	f("request", question(t, DNSConfig{Protocol: protocolTCP}, &dialer{}), tcp)
+	f("connect", &tcpChecker{dialer: &dialer{}}, full(t))
 }
 
 // TestTimeout ends a check by the clock.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/certtest"
 	"github.com/obsd-io/obsd/internal/golden"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
@@ -154,8 +155,6 @@ func TestProxy(t *testing.T) {
 
 // TestFailures names what broke.
 func TestFailures(t *testing.T) {
-	closed := serve(t, nil)
-	closed.Close()
 	garbage := raw(t, func(c conn) {
 		_, _ = c.Read(make([]byte, 1))
 		_, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n\r\n")
@@ -165,15 +164,16 @@ func TestFailures(t *testing.T) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, "half")
 	})
+	d := &dialer{resolver: resolverAt(nameServer(t, protocolUDP, nil))}
 	f := func(want, endpoint string) {
 		t.Helper()
-		c, err := newHTTPChecker(t.Context(), &HTTPConfig{}, &dialer{}, nil)
+		c, err := newHTTPChecker(t.Context(), &HTTPConfig{}, d, nil)
 		require.NoError(t, err)
 		res := run(t.Context(), c, endpoint, deadline)
 		require.Equal(t, want, res.failure, "%v", res.err)
 		require.Error(t, res.err)
 	}
-	f("connect", closed.URL)
+	f("connect", "http://"+porttest.Closed(t))
 	f("response", "http://"+garbage)
 	f("tls", "https://"+garbage)
 	f("response", half.URL)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/certtest"
 	"github.com/obsd-io/obsd/internal/golden"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // resolverAt asks a name server.
@@ -166,9 +167,7 @@ func TestGRPC(t *testing.T) {
 	other := grpc.NewServer()
 	go func() { _ = other.Serve(bare) }()
 	t.Cleanup(other.Stop)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
+	closed := porttest.Closed(t)
 
 	cfg := config()
 	add := func(address string, g GRPCConfig) {
@@ -183,7 +182,7 @@ func TestGRPC(t *testing.T) {
 	add(secure, GRPCConfig{TLS: optional(certtest.NewAuthority(t)), Name: "stranger"})
 	add(secure, GRPCConfig{Name: "clear"})
 	add(bare.Addr().String(), GRPCConfig{})
-	add(closed.Addr().String(), GRPCConfig{})
-	got := strings.NewReplacer(address, "server", secure, "secure", bare.Addr().String(), "bare", closed.Addr().String(), "closed").Replace(only(t, cfg))
+	add(closed, GRPCConfig{})
+	got := strings.NewReplacer(address, "server", secure, "secure", bare.Addr().String(), "bare", closed, "closed").Replace(only(t, cfg))
 	golden.Require(t, "grpc.want", got)
 }

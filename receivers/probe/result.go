@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"os"
 	"time"
 )
 
@@ -62,13 +63,20 @@ func (r *result) fail(m *measure, err error) {
 	var refused *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	switch {
-	case errors.Is(m.ctx.Err(), context.DeadlineExceeded):
+	case m.isLate(err):
 		r.failure = failTimeout + phaseNames[m.now]
 	case errors.As(err, &refused), errors.As(err, &unknown):
 		r.failure = failCertificate
 	default:
 		r.failure = phaseNames[m.now]
 	}
+}
+
+// isLate says whether an error came of the end of the check's time. That is the deadline of its connections too, and which of the
+// two is noticed first, there or here, is a matter of luck.
+func (m *measure) isLate(err error) bool {
+	end, limited := m.ctx.Deadline()
+	return errors.Is(m.ctx.Err(), context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || limited && !time.Now().Before(end)
 }
 
 // run makes a check of a target within a time.

@@ -73,10 +73,10 @@ func install(ctx context.Context, tool *cache.Tool, progress io.Writer) (string,
 
 // readyTimeout is how long a server may take until it serves; the slowest (Elasticsearch after a crash) takes 10 s on
 // a busy machine.
-const readyTimeout = 90 * time.Second
+const readyTimeout = 3 * time.Minute
 
 // stopGrace is how long a server may take to end after SIGTERM.
-const stopGrace = 20 * time.Second
+const stopGrace = 2 * time.Minute
 
 // stopAfter stops the server when the test ends, and shows what it logged if the test failed.
 func stopAfter(t testing.TB, name string, current func() *process.Process) {

@@ -53,7 +53,7 @@ func TestPrometheus(t *testing.T) {
 	require.Eventually(t, func() bool {
 		samples, err := prom.Query(t.Context(), `up{job="itself"}`)
 		return err == nil && len(samples) == 1 && samples[0].Value == 1
-	}, 30*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 	_, err := prom.Query(t.Context(), "up{")
 	require.ErrorContains(t, err, `e2e: Prometheus: query "up{": GET `)
 }

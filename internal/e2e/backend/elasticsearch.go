@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,6 @@ type Elasticsearch struct {
 	kit, dir string
 	opts     ElasticsearchOptions
 	jvm      []string // more JVM options
-	port     string
 	process  *process.Process
 }
 
@@ -58,6 +58,13 @@ func StartElasticsearch(t testing.TB, opts ElasticsearchOptions) *Elasticsearch 
 
 // start runs the node on its data, and waits until it serves and all shards are back.
 func (es *Elasticsearch) start(ctx context.Context) error {
+	if es.URL == "" {
+		addr, err := process.FreeAddr()
+		if err != nil {
+			return fmt.Errorf("e2e: start Elasticsearch: %w", err)
+		}
+		es.URL = "http://" + addr
+	}
 	portFile := filepath.Join(es.dir, "port")
 	if err := os.RemoveAll(portFile); err != nil {
 		return fmt.Errorf("e2e: start Elasticsearch: %w", err)
@@ -75,12 +82,9 @@ func (es *Elasticsearch) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	return es.process.WaitReady(ctx, func(ctx context.Context) error {
-		port, err := os.ReadFile(portFile)
-		if err != nil {
+		if _, err := os.Stat(portFile); err != nil {
 			return err
 		}
-		es.port = string(port)
-		es.URL = "http://127.0.0.1:" + es.port
 		return get(ctx, es.URL+"/_cluster/health?wait_for_status=yellow&wait_for_no_initializing_shards=true&timeout=30s", nil, nil)
 	})
 }
@@ -107,10 +111,7 @@ func (es *Elasticsearch) jvmArgs() []string {
 func (es *Elasticsearch) nodeArgs() []string {
 	settings := map[string]string{
 		"cluster.name": "e2e", "node.name": "node-1", "discovery.type": "single-node", "network.host": "127.0.0.1", "transport.port": "0",
-		"http.port": "0", "cluster.routing.allocation.disk.threshold_enabled": "false",
-	}
-	if es.port != "" {
-		settings["http.port"] = es.port
+		"http.port": es.URL[strings.LastIndexByte(es.URL, ':')+1:], "cluster.routing.allocation.disk.threshold_enabled": "false",
 	}
 	maps.Copy(settings, es.opts.Settings)
 	args := []string{filepath.Join(es.kit, "home"), es.dir}
@@ -127,8 +128,13 @@ func (es *Elasticsearch) stop(end func() error) error {
 	return end()
 }
 
-// Kill ends the node with SIGKILL.
-func (es *Elasticsearch) Kill() error { return es.process.Kill() }
+// Kill ends the node with SIGKILL. No connection to it is left, so that the next request sees that nobody listens, and not how an
+// old connection breaks.
+func (es *Elasticsearch) Kill() error {
+	err := es.process.Kill()
+	http.DefaultClient.CloseIdleConnections()
+	return err
+}
 
 // Restart starts a killed node again on the same data and the same port.
 func (es *Elasticsearch) Restart(ctx context.Context) error { return es.start(ctx) }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,8 +46,11 @@ type PrometheusOptions struct {
 type Prometheus struct {
 	// URL is where it serves, without a slash at the end.
 	URL     string
-	targets string // the file that discovery reads
 	process *process.Process
+
+	mu      sync.Mutex
+	targets string // the file that discovery reads
+	groups  []any  // what stands in it
 }
 
 // Sample is one series and its value from an instant query.
@@ -119,18 +123,12 @@ scrape_configs: [{job_name: e2e, file_sd_configs: [{files: [%[3]q], refresh_inte
 }
 
 // AddTarget lets the server scrape http://ADDRESS/metrics with the given labels from now on. The first scrape comes
-// after up to 6 s: discovery collects changes for 5 s.
+// after up to 6 s: discovery collects changes for 5 s. It may be called from several goroutines.
 func (p *Prometheus) AddTarget(address string, labels map[string]string) error {
-	var groups []map[string]any
-	old, err := os.ReadFile(p.targets)
-	if err == nil {
-		err = json.Unmarshal(old, &groups)
-	}
-	if err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("e2e: Prometheus: add target: %w", err)
-	}
-	groups = append(groups, map[string]any{"targets": []string{address}, "labels": labels})
-	b, err := json.Marshal(groups)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.groups = append(p.groups, map[string]any{"targets": []string{address}, "labels": labels})
+	b, err := json.Marshal(p.groups)
 	if err != nil {
 		return fmt.Errorf("e2e: Prometheus: add target: %w", err)
 	}

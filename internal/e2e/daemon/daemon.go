@@ -19,7 +19,7 @@ import (
 const ready = "Everything is ready. Begin running and processing data."
 
 // readyTimeout is how long it may take to start; it is generous because tests share two cores with compilers.
-const readyTimeout = 60 * time.Second
+const readyTimeout = 2 * time.Minute
 
 // Settings says what to run and where.
 type Settings struct {

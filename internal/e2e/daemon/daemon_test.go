@@ -77,7 +77,7 @@ func TestLife(t *testing.T) {
 	require.False(t, d.Running())
 
 	require.NoError(t, d.Restart(t.Context()), "on the configuration of the reload")
-	require.NoError(t, d.Stop(10*time.Second))
+	require.NoError(t, d.Stop(time.Minute))
 	const ready = "Everything is ready. Begin running and processing data.\n"
 	require.Equal(t, "first\n"+ready+"second\n"+ready+"second\n"+ready, d.Log())
 }
@@ -85,7 +85,7 @@ func TestLife(t *testing.T) {
 func TestStopSeesExitCode(t *testing.T) {
 	d, err := start(t, self(t), "3")
 	require.NoError(t, err)
-	require.EqualError(t, d.Stop(10*time.Second), "daemon: exit code 3:\nfirst\nEverything is ready. Begin running and processing data.")
+	require.EqualError(t, d.Stop(time.Minute), "daemon: exit code 3:\nfirst\nEverything is ready. Begin running and processing data.")
 }
 
 func TestStartSeesEnd(t *testing.T) {
