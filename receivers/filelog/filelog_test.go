@@ -438,6 +438,7 @@ func (w *writer) Start() { write(w.t, w.path, "") }
 
 // Stop leaves nothing that the next receiver might read before the next Start.
 func (w *writer) Stop() { write(w.t, w.path, "") }
+
 func (w *writer) Generate() []receivertest.UniqueIDAttrVal {
 	id := strconv.FormatInt(w.n.Add(1), 10)
 	add(w.t, w.path, id+"\n")
