@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -22,13 +24,20 @@ type grpcChecker struct {
 	tls    *tls.Config // nil for connections in the clear
 }
 
+// once has a client connect once, within the time that the check has: by itself it gives up after 20 s and begins anew.
+var once = grpc.ConnectParams{
+	Backoff: backoff.Config{BaseDelay: forever, Multiplier: 1, MaxDelay: forever}, MinConnectTimeout: forever,
+}
+
+const forever = 24 * time.Hour
+
 func (c *grpcChecker) check(m *measure, endpoint string) (r result) {
 	wire := measuredCredentials{TransportCredentials: insecure.NewCredentials(), m: m}
 	if c.tls != nil {
 		wire.TransportCredentials = credentials.NewTLS(c.tls.Clone())
 	}
 	conn, err := grpc.NewClient("passthrough:///"+endpoint,
-		grpc.WithTransportCredentials(&wire), grpc.WithUserAgent("obsd"), grpc.WithDisableServiceConfig(),
+		grpc.WithTransportCredentials(&wire), grpc.WithUserAgent("obsd"), grpc.WithDisableServiceConfig(), grpc.WithConnectParams(once),
 		grpc.WithContextDialer(func(_ context.Context, address string) (net.Conn, error) { return c.dialer.dial(m, "tcp", address) }))
 	if err != nil {
 		r.fail(m, err)
