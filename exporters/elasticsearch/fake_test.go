@@ -25,7 +25,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/obsd-io/obsd/exporters/exportertest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // sent is one document as a server sees it.
@@ -53,7 +53,7 @@ type fake struct {
 func newFake(t *testing.T) *fake {
 	f := &fake{}
 	f.Server = httptest.NewUnstartedServer(f)
-	listener, err := exportertest.Listen()
+	listener, err := porttest.Listen()
 	require.NoError(t, err)
 	require.NoError(t, f.Listener.Close())
 	f.Listener = listener

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // bodyLimit bounds what the server reads of one request, before and after
@@ -55,24 +56,13 @@ func newServer(s Suite) *server {
 		closing: make(chan struct{}),
 	}
 	srv.http = httptest.NewUnstartedServer(srv)
-	listener, err := Listen()
+	listener, err := porttest.Listen()
 	if err == nil { // else the port is one that others may get while the server is stopped
 		_ = srv.http.Listener.Close()
 		srv.http.Listener = listener
 	}
 	srv.http.Start()
 	return srv
-}
-
-// Listen listens on a port of 127.0.0.1 that no system gives to who asks for any, so that it stays free when a test has closed it.
-func Listen() (net.Listener, error) {
-	for tries := 0; ; tries++ {
-		const first, n = 20_000, 10_000 // Linux gives those from 32768 on, others from 49152
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(n)))
-		if err == nil || tries == 100 {
-			return listener, err
-		}
-	}
 }
 
 // url is the server's base URL, the same before stop and after restart.

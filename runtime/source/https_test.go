@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/obsd-io/obsd/internal/porttest"
 	"github.com/obsd-io/obsd/runtime/source"
 )
 
@@ -44,20 +43,15 @@ func newSite(t testing.TB) *site {
 	return s
 }
 
-// unstarted is a server on a port that no system gives to who asks for any, so that it stays free when a test has closed it.
+// unstarted is a server on a port that stays free when a test has closed it.
 func unstarted(t testing.TB, handler http.Handler) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handler)
 	require.NoError(t, s.Listener.Close())
-	for tries := 0; ; tries++ {
-		const first, n = 20_000, 10_000 // Linux gives those from 32768 on, others from 49152
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(n)))
-		if err == nil {
-			s.Listener = listener
-			return s
-		}
-		require.Less(t, tries, 100, "%v", err)
-	}
+	var err error
+	s.Listener, err = porttest.Listen()
+	require.NoError(t, err)
+	return s
 }
 
 func caFile(t testing.TB, s *httptest.Server) string {

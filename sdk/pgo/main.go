@@ -115,8 +115,8 @@ func convert(in io.Reader, out io.Writer, path string) error {
 	return p.Compact().Write(out)
 }
 
-// plugins are the calls of a sample from the plugin's first function on, which is one of own; what calls that is the test's. None: the sample
-// is not of the plugin.
+// plugins are the calls of a sample from the plugin's first function on, which is one of own; what calls that is the test's.
+// None: the sample is not of the plugin.
 func plugins(calls []*profile.Location, own map[*profile.Function]bool) []*profile.Location {
 	for i, call := range slices.Backward(calls) {
 		for _, line := range call.Line {
