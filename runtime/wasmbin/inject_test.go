@@ -280,6 +280,7 @@ func TestForwardJumpsAreFree(t *testing.T) {
 
 // TestPlugins runs the bundled plugins with and without fuel over the same batches.
 func TestPlugins(t *testing.T) {
+	t.Parallel()
 	for _, p := range plugins {
 		t.Run(p.name, func(t *testing.T) {
 			m := module(t, p.name)

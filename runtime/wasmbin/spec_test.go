@@ -197,6 +197,7 @@ func trap(err error) string {
 // TestSpec holds rewritten modules to the results of the official test suite's modules as they are: all that is called,
 // trapped, linked and refused.
 func TestSpec(t *testing.T) {
+	t.Parallel() // beside TestPlugins: the two take most of the time
 	root, err := specDir()
 	require.NoError(t, err)
 	for _, compile := range []bool{true, false} {
