@@ -130,6 +130,8 @@ func TestParallel(t *testing.T) {
 	require.Len(t, r.slots, 3)
 	close(goOn)
 	require.Eventually(t, func() bool { return len(r.found) == 10 }, deadline, time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
 	require.Equal(t, 3, most)
 }
 
