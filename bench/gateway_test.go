@@ -16,7 +16,7 @@ import (
 	"github.com/obsd-io/obsd/bench/sink"
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // shipped is the folder of what is shipped for Kubernetes.
@@ -161,7 +161,7 @@ func gatewayEnv(t *testing.T) (env []string) {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	addr, err := process.FreeAddr()
+	addr, err := porttest.Reserve()
 	require.NoError(t, err)
 	return addr
 }

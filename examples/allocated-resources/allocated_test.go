@@ -13,8 +13,8 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 func list(cpu, memory string) v1.ResourceList {
@@ -57,7 +57,7 @@ func TestExample(t *testing.T) {
 	backend.Need(t)
 	prom := backend.StartPrometheus(t, backend.PrometheusOptions{Rules: "rules.yaml"})
 	api := cluster(t)
-	scrape, err := process.FreeAddr()
+	scrape, err := porttest.Reserve()
 	require.NoError(t, err)
 	daemon.StartFor(t, "obsd.yaml",
 		"KUBE_AUTH=kubeConfig", "KUBECONFIG="+api.Kubeconfig(), "INTERVAL=1s", "SCRAPE="+scrape)

@@ -15,8 +15,8 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // TestExample runs: KUBELET_NODES=self KUBELET_AUTH=none KUBELET_METADATA=kubelet obsd --config obsd.yaml
@@ -25,7 +25,7 @@ func TestExample(t *testing.T) {
 	influx := backend.StartInfluxDB(t, backend.InfluxDBOptions{Databases: []string{"k8s"}})
 	kubelet := httptest.NewServer(kubetest.Kubelet())
 	defer kubelet.Close()
-	model, err := process.FreeAddr()
+	model, err := porttest.Reserve()
 	require.NoError(t, err)
 
 	daemon.StartFor(t, "obsd.yaml",

@@ -11,8 +11,8 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // TestExample runs: KUBELET_AUTH=none KUBELET_METADATA=kubelet obsd --config obsd.yaml; and has a Prometheus scrape it.
@@ -21,7 +21,7 @@ func TestExample(t *testing.T) {
 	prom := backend.StartPrometheus(t, backend.PrometheusOptions{})
 	kubelet := httptest.NewServer(kubetest.Kubelet())
 	defer kubelet.Close()
-	scrape, err := process.FreeAddr()
+	scrape, err := porttest.Reserve()
 	require.NoError(t, err)
 
 	daemon.StartFor(t, "obsd.yaml",

@@ -14,7 +14,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // TestExample runs: obsd --config obsd.yaml; curl -d @metrics.json …/v1/metrics; and has a Prometheus scrape it.
@@ -58,7 +58,7 @@ func send(t *testing.T, url, file string) {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	addr, err := process.FreeAddr()
+	addr, err := porttest.Reserve()
 	require.NoError(t, err)
 	return addr
 }

@@ -21,8 +21,8 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
 	"github.com/obsd-io/obsd/internal/kubetest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // deployment is one of two replicas.
@@ -67,7 +67,7 @@ func TestExample(t *testing.T) {
 	t.Cleanup(target.Close)
 	api := kubetest.NewAPI(t)
 	api.Set(deployment(2), pod(t, target.URL, 0))
-	scrape, err := process.FreeAddr()
+	scrape, err := porttest.Reserve()
 	require.NoError(t, err)
 	events := filepath.Join(t.TempDir(), "events.json")
 	daemon.StartFor(t, "obsd.yaml",

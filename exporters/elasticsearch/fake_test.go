@@ -52,11 +52,7 @@ type fake struct {
 
 func newFake(t *testing.T) *fake {
 	f := &fake{}
-	f.Server = httptest.NewUnstartedServer(f)
-	listener, err := porttest.Listen()
-	require.NoError(t, err)
-	require.NoError(t, f.Listener.Close())
-	f.Listener = listener
+	f.Server = porttest.NewUnstartedServer(f)
 	f.Start()
 	t.Cleanup(f.Close)
 	return f

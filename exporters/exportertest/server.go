@@ -55,12 +55,7 @@ func newServer(s Suite) *server {
 		seen:    map[string]int{},
 		closing: make(chan struct{}),
 	}
-	srv.http = httptest.NewUnstartedServer(srv)
-	listener, err := porttest.Listen()
-	if err == nil { // else the port is one that others may get while the server is stopped
-		_ = srv.http.Listener.Close()
-		srv.http.Listener = listener
-	}
+	srv.http = porttest.NewUnstartedServer(srv)
 	srv.http.Start()
 	return srv
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // testHostMetrics asks Prometheus for this machine's metrics, once as scraped from obsd and once as obsd wrote them.
 func testHostMetrics(t *testing.T, s *suite) {
-	scrape, err := process.FreeAddr()
+	scrape, err := porttest.Reserve()
 	require.NoError(t, err)
 	require.NoError(t, s.prometheus.AddTarget(scrape, map[string]string{"via": "scrape"}))
 	s.start(t, "hostmetrics.yaml", t.TempDir(), env{"SCRAPE": scrape})

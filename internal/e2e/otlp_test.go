@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
-	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // testOTLP sends logs over gRPC and metrics over HTTP with the official SDK, as an application would.
@@ -59,7 +59,7 @@ func (s *suite) startOTLP(t *testing.T, elasticsearch, index string) (*daemon.Da
 	var at addresses
 	for _, addr := range []*string{&at.grpc, &at.http, &at.scrape} {
 		var err error
-		*addr, err = process.FreeAddr()
+		*addr, err = porttest.Reserve()
 		require.NoError(t, err)
 	}
 	return s.start(t, "otlp.yaml", t.TempDir(), env{

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/obsd-io/obsd/internal/e2e/fault"
-	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // testDrain sends records to an obsd whose server is slow, and then SIGTERM: what obsd has taken it delivers before it
@@ -37,7 +37,7 @@ func testAnswerLost(t *testing.T, s *suite) {
 	const records, index = 200, "logs-lost-default"
 	proxy := fault.New(t, s.elasticsearch.URL)
 	proxy.Set(fault.LostAnswer(proxy))
-	grpc, err := process.FreeAddr()
+	grpc, err := porttest.Reserve()
 	require.NoError(t, err)
 	obsd := s.start(t, "ids.yaml", t.TempDir(), env{"GRPC": grpc, "ELASTICSEARCH": proxy.URL, "INDEX": index})
 	sendLogs(t, grpc, "lost", records)

@@ -24,12 +24,13 @@ type grpcChecker struct {
 	tls    *tls.Config // nil for connections in the clear
 }
 
-// once has a client connect once, within the time that the check has: by itself it gives up after 20 s and begins anew.
-var once = grpc.ConnectParams{
-	Backoff: backoff.Config{BaseDelay: forever, Multiplier: 1, MaxDelay: forever}, MinConnectTimeout: forever,
-}
+// maxCheck is longer than any check takes.
+const maxCheck = 24 * time.Hour
 
-const forever = 24 * time.Hour
+// connectOnce has a client connect once, within the time that the check has: by itself it gives up after 20 s and begins anew.
+var connectOnce = grpc.ConnectParams{
+	Backoff: backoff.Config{BaseDelay: maxCheck, Multiplier: 1, MaxDelay: maxCheck}, MinConnectTimeout: maxCheck,
+}
 
 func (c *grpcChecker) check(m *measure, endpoint string) (r result) {
 	wire := measuredCredentials{TransportCredentials: insecure.NewCredentials(), m: m}
@@ -37,7 +38,7 @@ func (c *grpcChecker) check(m *measure, endpoint string) (r result) {
 		wire.TransportCredentials = credentials.NewTLS(c.tls.Clone())
 	}
 	conn, err := grpc.NewClient("passthrough:///"+endpoint,
-		grpc.WithTransportCredentials(&wire), grpc.WithUserAgent("obsd"), grpc.WithDisableServiceConfig(), grpc.WithConnectParams(once),
+		grpc.WithTransportCredentials(&wire), grpc.WithUserAgent("obsd"), grpc.WithDisableServiceConfig(), grpc.WithConnectParams(connectOnce),
 		grpc.WithContextDialer(func(_ context.Context, address string) (net.Conn, error) { return c.dialer.dial(m, "tcp", address) }))
 	if err != nil {
 		r.fail(m, err)

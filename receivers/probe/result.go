@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"os"
 	"time"
 )
 
@@ -63,7 +62,7 @@ func (r *result) fail(m *measure, err error) {
 	var refused *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	switch {
-	case m.isLate(err):
+	case m.isLate():
 		r.failure = failTimeout + phaseNames[m.now]
 	case errors.As(err, &refused), errors.As(err, &unknown):
 		r.failure = failCertificate
@@ -72,11 +71,10 @@ func (r *result) fail(m *measure, err error) {
 	}
 }
 
-// isLate says whether an error came of the end of the check's time. That is the deadline of its connections too, and which of the
-// two is noticed first, there or here, is a matter of luck.
-func (m *measure) isLate(err error) bool {
+// isLate says whether the check's time is over. That is the deadline of its connections too, which may notice it before the context.
+func (m *measure) isLate() bool {
 	end, limited := m.ctx.Deadline()
-	return errors.Is(m.ctx.Err(), context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || limited && !time.Now().Before(end)
+	return errors.Is(m.ctx.Err(), context.DeadlineExceeded) || limited && !time.Now().Before(end)
 }
 
 // run makes a check of a target within a time.

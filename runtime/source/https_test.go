@@ -35,22 +35,11 @@ type site struct {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{files: map[string][]byte{}}
-	s.Server = unstarted(t, s)
+	s.Server = porttest.NewUnstartedServer(s)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	s.ca = caFile(t, s.Server)
-	return s
-}
-
-// unstarted is a server on a port that stays free when a test has closed it.
-func unstarted(t testing.TB, handler http.Handler) *httptest.Server {
-	t.Helper()
-	s := httptest.NewUnstartedServer(handler)
-	require.NoError(t, s.Listener.Close())
-	var err error
-	s.Listener, err = porttest.Listen()
-	require.NoError(t, err)
 	return s
 }
 

@@ -38,6 +38,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
+	"github.com/obsd-io/obsd/internal/porttest"
 	"github.com/obsd-io/obsd/runtime/source"
 )
 
@@ -62,7 +63,7 @@ func newRegistry(t testing.TB, asks configuration.Auth) *registry {
 	config.Auth = asks
 	app := handlers.NewApp(context.Background(), config) // ends with the process
 	r := &registry{}
-	r.Server = unstarted(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r.Server = porttest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.requests.Add(1)
 		if status := r.status.Load(); status != 0 {
 			w.WriteHeader(int(status))

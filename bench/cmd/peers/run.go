@@ -18,6 +18,7 @@ import (
 	"github.com/obsd-io/obsd/bench/sink"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
 	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // acceptedMetric is the Collector's own counter of records that a pipeline took from a receiver. Its full name ends in
@@ -112,7 +113,7 @@ func (r *runner) row(ctx context.Context, row row, lines int) ([]result, error) 
 // once on each machine.
 func (r *runner) warmUp(ctx context.Context, programs []program, logs string) error {
 	for _, p := range programs {
-		metrics, err := process.FreeAddr()
+		metrics, err := porttest.Reserve()
 		if err != nil {
 			return err
 		}
@@ -157,7 +158,7 @@ func (r *runner) run(ctx context.Context, p program, row row, logs string, lines
 		return m, err
 	}
 	defer func() { _ = node.Close() }()
-	metrics, err := process.FreeAddr()
+	metrics, err := porttest.Reserve()
 	if err != nil {
 		return m, err
 	}

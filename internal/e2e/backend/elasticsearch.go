@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 // ElasticsearchOptions says how a node differs from the usual one of a test.
@@ -59,7 +60,7 @@ func StartElasticsearch(t testing.TB, opts ElasticsearchOptions) *Elasticsearch 
 // start runs the node on its data, and waits until it serves and all shards are back.
 func (es *Elasticsearch) start(ctx context.Context) error {
 	if es.URL == "" {
-		addr, err := process.FreeAddr()
+		addr, err := porttest.Reserve()
 		if err != nil {
 			return fmt.Errorf("e2e: start Elasticsearch: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/cache"
 	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 //go:embed influxdb/module.mod
@@ -79,11 +80,11 @@ func StartInfluxDB(t testing.TB, opts InfluxDBOptions) *InfluxDB {
 }
 
 func startInfluxDB(ctx context.Context, bin, dir string) (*InfluxDB, error) {
-	addr, err := process.FreeAddr()
+	addr, err := porttest.Reserve()
 	if err != nil {
 		return nil, err
 	}
-	rpc, err := process.FreeAddr()
+	rpc, err := porttest.Reserve()
 	if err != nil {
 		return nil, err
 	}

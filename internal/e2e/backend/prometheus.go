@@ -16,6 +16,7 @@ import (
 
 	"github.com/obsd-io/obsd/internal/e2e/cache"
 	"github.com/obsd-io/obsd/internal/e2e/process"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 //go:embed prometheus/module.mod
@@ -81,7 +82,7 @@ func StartPrometheus(t testing.TB, opts PrometheusOptions) *Prometheus {
 }
 
 func startPrometheus(ctx context.Context, bin, dir string, opts PrometheusOptions) (*Prometheus, error) {
-	addr, err := process.FreeAddr()
+	addr, err := porttest.Reserve()
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/obsd-io/obsd/internal/e2e/backend"
 	"github.com/obsd-io/obsd/internal/e2e/daemon"
 	"github.com/obsd-io/obsd/internal/e2e/ocb"
-	"github.com/obsd-io/obsd/internal/e2e/process"
 	"github.com/obsd-io/obsd/internal/guest"
+	"github.com/obsd-io/obsd/internal/porttest"
 )
 
 const config = `
@@ -47,7 +47,7 @@ func TestOwnCollector(t *testing.T) {
 	require.NoError(t, err)
 	binary, err := ocb.Build(t.Context(), builder, t.TempDir())
 	require.NoError(t, err)
-	address, err := process.FreeAddr()
+	address, err := porttest.Reserve()
 	require.NoError(t, err)
 	d, err := daemon.Start(t.Context(), daemon.Settings{Binary: binary, Config: config, Dir: t.TempDir(), Env: []string{
 		"ADDRESS=" + address, "ACCESSLOG=" + guest.Build(t, "../../../plugins/accesslog"), "ROUTE=" + guest.Build(t, "../../../plugins/route"),

@@ -146,13 +146,3 @@ func (p *Process) WaitReady(ctx context.Context, ready func(context.Context) err
 		}
 	}
 }
-
-// FreeAddr returns a loopback address "127.0.0.1:port" that nothing listens on. On Linux nobody gets it by chance while this
-// process lives, not even while the program that it is for is down; elsewhere it was free a moment ago.
-func FreeAddr() (string, error) {
-	addr, err := reserve()
-	if err != nil {
-		return "", fmt.Errorf("free address: %w", err)
-	}
-	return addr, nil
-}

@@ -3,11 +3,8 @@ package process_test
 import (
 	"context"
 	"errors"
-	"net"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,46 +95,6 @@ func TestProcessUsage(t *testing.T) {
 	_, err := p.Usage()
 	require.ErrorContains(t, err, `process "script": read usage: open /proc/`)
 }
-
-func TestFreeAddr(t *testing.T) {
-	addr, err := process.FreeAddr()
-	require.NoError(t, err)
-	require.Regexp(t, `^127\.0\.0\.1:\d+$`, addr)
-	for range 2 { // a program may listen there, and again after its end
-		l, err := net.Listen("tcp", addr)
-		require.NoError(t, err)
-		require.NoError(t, l.Close())
-	}
-	if runtime.GOOS != "linux" {
-		return
-	}
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	number, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	// Of three ports around it, those who take any get the others.
-	around := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		return errors.Join(c.Control(func(fd uintptr) {
-			err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, ipLocalPortRange, (number+1)<<16|(number-1))
-		}), err)
-	}}
-	for range 20 {
-		l, err := around.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if errors.Is(err, syscall.ENOPROTOOPT) {
-			return // by a kernel that cannot be asked for one of a few
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue // both others are taken
-		}
-		require.NoError(t, err)
-		require.NotEqual(t, addr, l.Addr().String())
-		require.NoError(t, l.Close())
-	}
-}
-
-// ipLocalPortRange is IP_LOCAL_PORT_RANGE of Linux 6.3 and later.
-const ipLocalPortRange = 51
 
 func logged(p *process.Process, text string) func(context.Context) error {
 	return func(context.Context) error {
